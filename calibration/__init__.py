@@ -1,0 +1,1 @@
+"""Synthetic rain and training images."""

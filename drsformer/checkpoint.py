@@ -1,0 +1,185 @@
+"""Checkpoint files: read without running code, checked before anything is built on them.
+
+    checkpoint = checkpoint_from_file(Path("deraining.pth"))
+    model = checkpoint.model()
+
+PyTorch files (.pth, .pt, any other suffix) are read with `weights_only=True`; the state dict may
+be the whole file or lie under `params`, `params_ema` or `state_dict`, and its keys may carry the
+`module.` of a data-parallel run. Files named .safetensors hold the bare state dict.
+"""
+
+import pickle
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import torch
+from torch import Tensor
+
+from drsformer.config import DRSformerConfig, config_from_state_dict
+from drsformer.errors import CheckpointError
+from drsformer.files import sha256_of
+from drsformer.model import DRSformer
+
+CONTAINER_KEYS = ("params", "params_ema", "state_dict")  # first found wins
+PARALLEL_PREFIX = "module."
+EXAMPLES = 3  # names shown per kind of mismatch
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file's weights, proved to be those of one DRSformer.
+
+    Attributes:
+        path: where they came from.
+        sha256: of the file's bytes, hex.
+        container: the key they lay under, or "" for a bare state dict.
+        state: parameter name to float32 tensor, all finite.
+        config: the network they belong to.
+    """
+
+    path: Path
+    sha256: str
+    container: str
+    state: State
+    config: DRSformerConfig
+
+    def model(self) -> DRSformer:
+        """Build the plain network with these weights, in eval mode, float32, on the CPU."""
+        model = _blank(self.config)
+        model.load_state_dict(self.state, strict=True, assign=True)
+        return model.eval()
+
+
+def checkpoint_from_file(path: Path) -> Checkpoint:
+    """Read and check a checkpoint.
+
+    Args:
+        path: a .pth, .pt or .safetensors file.
+
+    Returns:
+        The checked weights.
+
+    Raises:
+        CheckpointError: the file is missing, unreadable, truncated or would run code; its keys
+            are not a DRSformer's (missing, unexpected and misshapen ones are listed); a tensor
+            holds NaN or Inf.
+    """
+    check_readable(path)
+    loaded = _load_safetensors(path) if path.suffix == ".safetensors" else _load_pickle(path)
+    container, state = _unwrap(path, loaded)
+    config = _checked_config(path, state)
+    for name, tensor in state.items():
+        if not tensor.isfinite().all():
+            raise CheckpointError(
+                f"{path}: {name} holds NaN or Inf; the training run that wrote it had diverged, "
+                "use an earlier checkpoint"
+            )
+    return Checkpoint(path, sha256_of(path), container, state, config)
+
+
+def check_readable(path: Path) -> None:
+    """Raise CheckpointError unless `path` is a file with something in it that we may read."""
+    try:
+        with path.open("rb") as file:
+            if not file.read(1):
+                raise CheckpointError(f"{path} is empty; expected a .pth, .pt or .safetensors file")
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _load_pickle(path: Path) -> Any:
+    """Unpickle tensors and plain containers only; whatever else is asked for is refused."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about storage formats of old files
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" in str(error) or "global" in str(error):
+            raise CheckpointError(
+                f"{path} was refused: besides tensors it names Python objects that would run code "
+                "when loaded; nothing was run. Save it again as a plain state dict: "
+                "torch.save(model.state_dict(), ...)"
+            ) from error
+        raise CheckpointError(_unreadable(path)) from error
+    except (RuntimeError, EOFError, ValueError, KeyError, BadZipFile, OSError) as error:
+        raise CheckpointError(_unreadable(path)) from error
+
+
+def _load_safetensors(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(_unreadable(path)) from error
+
+
+def _unreadable(path: Path) -> str:
+    return (
+        f"{path} is not a checkpoint that can be read: truncated, damaged, or another kind of file; "
+        "copy it again, or give a .pth, .pt or .safetensors file"
+    )
+
+
+def _unwrap(path: Path, loaded: Any) -> tuple[str, State]:
+    """Find the state dict, drop the data-parallel prefix, bring the tensors to float32."""
+    container = ""
+    if isinstance(loaded, Mapping):
+        container = next((k for k in CONTAINER_KEYS if isinstance(loaded.get(k), Mapping)), "")
+    state = loaded[container] if container else loaded
+    if not isinstance(state, Mapping) or not state:
+        raise CheckpointError(
+            f"{path} holds a {type(state).__name__}, not a state dict; expected one at the top "
+            f"level or under {', '.join(CONTAINER_KEYS)}"
+        )
+    odd = [str(k) for k, v in state.items() if not (isinstance(k, str) and isinstance(v, Tensor))]
+    if odd:
+        raise CheckpointError(f"{path}: not a state dict: {_some(odd)} not a tensor")
+    if all(name.startswith(PARALLEL_PREFIX) for name in state):
+        state = {name.removeprefix(PARALLEL_PREFIX): tensor for name, tensor in state.items()}
+    return container, {name: tensor.float().contiguous() for name, tensor in state.items()}
+
+
+def _checked_config(path: Path, state: State) -> DRSformerConfig:
+    """Return the configuration whose network has exactly these names and shapes."""
+    try:
+        config = config_from_state_dict(state)
+    except CheckpointError as error:
+        # say what is amiss against the published network, the likeliest one meant
+        mismatch = _mismatch(_blank(DRSformerConfig()).state_dict(), state)
+        raise CheckpointError(f"{path}: not a DRSformer checkpoint: {error}; {mismatch}") from error
+    mismatch = _mismatch(_blank(config).state_dict(), state)
+    if mismatch:
+        raise CheckpointError(f"{path}: almost a {config.variant}, but {mismatch}")
+    return config
+
+
+def _blank(config: DRSformerConfig) -> DRSformer:
+    """Build the network without memory for its parameters."""
+    with torch.device("meta"):
+        return DRSformer(config)
+
+
+def _mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """Say which keys differ, a few of each kind and how many; "" if none."""
+    kinds = {
+        "missing": [name for name in expected if name not in found],
+        "unexpected": [name for name in found if name not in expected],
+        "misshapen": [
+            f"{name} is {tuple(found[name].shape)}, not {tuple(expected[name].shape)}"
+            for name in expected
+            if name in found and found[name].shape != expected[name].shape
+        ],
+    }
+    return "; ".join(f"{len(names)} {kind}: {_some(names)}" for kind, names in kinds.items() if names)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:EXAMPLES]) + (", ..." if len(names) > EXAMPLES else "")

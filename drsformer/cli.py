@@ -1,0 +1,76 @@
+"""`drs-export <command>`: finds the command's stage, and turns our errors into one line.
+
+A stage is imported only when one of its commands runs, so `drs-export run` needs no torch.
+"""
+
+import importlib
+import sys
+
+import click
+from rich.console import Console
+
+from drsformer import __version__
+from drsformer.errors import DRSformerError
+
+# command -> module that holds a click command of that name, and the extra it needs
+COMMANDS = {
+    "onnx": ("drsformer.export.cli", "export"),
+    "validate": ("drsformer.export.cli", "export"),
+    "inspect": ("drsformer.export.cli", "export"),
+    "run": ("drsformer.runtime.cli", None),
+    "evaluate": ("drsformer.runtime.cli", None),
+    "demo": ("drsformer.demo", "export,calibration"),
+}
+
+
+class Stages(click.Group):
+    """A group whose commands live in the stages and are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module, extra = COMMANDS[name]
+        try:
+            command = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError as error:
+            if extra is None or (error.name or "").startswith("drsformer"):
+                raise
+            raise DRSformerError(
+                f"`drs-export {name}` needs {error.name}, which is not installed: "
+                f"pip install 'drs-export[{extra}]'"
+            ) from error
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, SUMMARIES[name]) for name in COMMANDS])
+
+
+# beside the commands, not read from them: `--help` must not import torch
+SUMMARIES = {
+    "onnx": "Export a checkpoint to a validated ONNX file.",
+    "validate": "Compare an exported file with its checkpoint, stage by stage.",
+    "inspect": "Show what a checkpoint or an ONNX file is.",
+    "run": "Derain images, folders and videos.",
+    "evaluate": "Measure Y-PSNR and SSIM against clean targets.",
+    "demo": "Export the shipped checkpoint and derain a photo with it.",
+}
+
+
+@click.group(cls=Stages, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="drs-export")
+def cli() -> None:
+    """From a DRSformer checkpoint to a verified, fast deraining engine."""
+
+
+def main() -> None:
+    """Run the command line; our own errors become one line on stderr and exit code 1."""
+    try:
+        cli(prog_name="drs-export")
+    except DRSformerError as error:
+        Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(f"error: {error}")
+        sys.exit(1)

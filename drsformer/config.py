@@ -1,0 +1,120 @@
+"""The network's hyper-parameters, and how to read them off a state dict."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
+
+from drsformer.errors import CheckpointError
+
+LayerNormKind = Literal["WithBias", "BiasFree"]
+
+LEVELS = ("encoder_level1", "encoder_level2", "encoder_level3", "latent")
+
+
+class HasShape(Protocol):
+    """Anything with a shape: a torch tensor, a numpy array, a safetensors slice."""
+
+    @property
+    def shape(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class DRSformerConfig:
+    """Constructor arguments of `DRSformer`; the defaults are the paper's.
+
+    Attributes:
+        dim: width D of the first level, channels; level i has D * 2**i.
+        num_blocks: transformer blocks in levels 1, 2, 3 and the latent.
+        heads: attention heads in levels 1, 2, 3 and the latent.
+        hidden: feed-forward width h in levels 1, 2, 3, the latent and `decoder_level1`
+            (whose width is 2D), channels. The paper's int(width * 2.66).
+        bias: whether the block convolutions and the output have a bias.
+        layer_norm: "WithBias" centres and shifts, "BiasFree" only scales.
+        mefc: whether the mixture-of-experts compensators are there (Rain200H, DID, DDN).
+    """
+
+    dim: int = 48
+    num_blocks: tuple[int, int, int, int] = (4, 6, 6, 8)
+    heads: tuple[int, int, int, int] = (1, 2, 4, 8)
+    hidden: tuple[int, int, int, int, int] = (127, 255, 510, 1021, 255)
+    bias: bool = False
+    layer_norm: LayerNormKind = "WithBias"
+    mefc: bool = True
+
+    @property
+    def variant(self) -> str:
+        """The name users know the network by."""
+        return "DRSformer with MEFC" if self.mefc else "DRSformer without MEFC"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON-ready values."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+def hidden_from_factor(dim: int, factor: float) -> tuple[int, int, int, int, int]:
+    """Return the five feed-forward widths that an expansion factor stands for."""
+    widths = (dim, dim * 2, dim * 4, dim * 8, dim * 2)
+    a, b, c, d, e = (int(width * factor) for width in widths)
+    return a, b, c, d, e
+
+
+def config_from_state_dict(state: Mapping[str, HasShape]) -> DRSformerConfig:
+    """Read every hyper-parameter off the names and shapes of a state dict.
+
+    Args:
+        state: parameter name to tensor; only names and shapes are looked at.
+
+    Returns:
+        The configuration whose network has these parameters, if one has: loading with
+        `strict=True` is what proves it.
+
+    Raises:
+        CheckpointError: keys that every DRSformer has are missing.
+    """
+    try:
+        config = DRSformerConfig(
+            dim=int(state["patch_embed.proj.weight"].shape[0]),
+            num_blocks=_per_level(state, _depth),
+            heads=_per_level(state, _heads),
+            hidden=(*_per_level(state, _hidden), _hidden(state, "decoder_level1")),
+            bias="encoder_level1.0.attn.qkv.bias" in state,
+            layer_norm="WithBias" if "encoder_level1.0.norm1.body.bias" in state else "BiasFree",
+            mefc="encoder_level0.layers.1.preprocess.op.0.weight" in state,
+        )
+    except (KeyError, IndexError) as error:
+        raise CheckpointError("keys that every DRSformer has are missing or scalars") from error
+    _check_widths(config)
+    return config
+
+
+def _check_widths(config: DRSformerConfig) -> None:
+    """Raise CheckpointError where channels cannot be halved or do not divide among the heads."""
+    if config.dim % 2:
+        raise CheckpointError(f"the width {config.dim} is odd and cannot be halved")
+    widths = [config.dim * 2**i for i in range(4)] + [config.dim * 2]
+    for width, heads in zip(widths, (*config.heads, config.heads[0]), strict=True):
+        if heads < 1 or width % heads:
+            raise CheckpointError(f"{width} channels cannot be split into {heads} heads")
+
+
+def _per_level(
+    state: Mapping[str, HasShape], read: Callable[[Mapping[str, HasShape], str], int]
+) -> tuple[int, int, int, int]:
+    a, b, c, d = (read(state, level) for level in LEVELS)
+    return a, b, c, d
+
+
+def _depth(state: Mapping[str, HasShape], level: str) -> int:
+    """Count the blocks of a level; a forged index must not make a network of that size."""
+    pattern = re.compile(rf"{level}\.(\d+)\.")
+    return len({m[1] for m in map(pattern.match, state) if m})
+
+
+def _heads(state: Mapping[str, HasShape], level: str) -> int:
+    return int(state[f"{level}.0.attn.temperature"].shape[0])
+
+
+def _hidden(state: Mapping[str, HasShape], level: str) -> int:
+    return int(state[f"{level}.0.ffn.dwconv3x3.weight"].shape[0]) // 2
+

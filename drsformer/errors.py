@@ -1,0 +1,50 @@
+"""Every error a user can cause, drawn as a tree.
+
+    DRSformerError            shown to the user as one line, no traceback, exit code 1
+    ├── CheckpointError       not a DRSformer state dict; missing or unexpected keys are listed
+    ├── ExportError           the ONNX file could not be made, or a rewrite's precondition failed
+    ├── AgreementError        two implementations differ by more than the stated tolerance
+    ├── ModelError            an exported file that the runtime cannot use
+    ├── ProviderError         an execution provider that is unknown or not available here
+    ├── ShapeError            a size the model or the tiling cannot take
+    ├── ImageError            an image or video that cannot be read or written
+    └── CalibrationError      unusable images, ranges or rain settings
+
+Each message says which thing it is about, what it is, what was expected and what to do.
+"""
+
+
+class DRSformerError(Exception):
+    """Base of all errors caused by input, not by a bug."""
+
+
+class CheckpointError(DRSformerError):
+    """A checkpoint file is unreadable or does not hold a DRSformer."""
+
+
+class ExportError(DRSformerError):
+    """The ONNX file could not be produced or checked."""
+
+
+class AgreementError(DRSformerError):
+    """Two implementations of one network disagree beyond the tolerance."""
+
+
+class ModelError(DRSformerError):
+    """A model file is unreadable or is not one of ours."""
+
+
+class ProviderError(DRSformerError):
+    """An execution provider is unknown or not available."""
+
+
+class ShapeError(DRSformerError):
+    """An image, tile or overlap size that cannot be used."""
+
+
+class ImageError(DRSformerError):
+    """An image or video file cannot be read or written."""
+
+
+class CalibrationError(DRSformerError):
+    """Images, ranges or rain settings that cannot be used."""

@@ -1,0 +1,1 @@
+"""Checkpoint to validated ONNX: the deployment form, its export and its proof."""

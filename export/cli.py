@@ -1,0 +1,134 @@
+"""`drs-export onnx`, `validate` and `inspect`."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Column, Table
+
+
+
+from drsformer.files import written_whole
+
+from .agreement import OnStep, Report
+from .inspection import describe
+from .onnx_from_checkpoint import (
+    Exported,
+    onnx_from_checkpoint,
+    raise_unless_passed,
+    validate_file,
+)
+from .onnx_from_model import DEFAULT_OPSET, ExportSettings
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("checkpoint", type=FILE)
+@click.option("--output", "-o", type=FILE, required=True, help="The .onnx file to write.")
+@click.option("--opset", default=DEFAULT_OPSET, show_default=True, help="Standard operator set.")
+@click.option("--batch", type=int, help="Fix the batch size (default: dynamic).")
+@click.option("--height", type=int, help="Fix the height, pixels, a multiple of 8.")
+@click.option("--width", type=int, help="Fix the width, pixels, a multiple of 8.")
+@click.option("--plain", is_flag=True, help="Export the untransformed network, for comparison.")
+def onnx(
+    checkpoint: Path,
+    output: Path,
+    opset: int,
+    batch: int | None,
+    height: int | None,
+    width: int | None,
+    plain: bool,
+) -> None:
+    """Export CHECKPOINT to a validated ONNX file.
+
+    The file is written only if ONNX Runtime gives the same output as the plain PyTorch network.
+    The report lies beside it as FILE.validation.json.
+    """
+    settings = ExportSettings(opset, batch, height, width, plain)
+    with steps() as on_step:
+        exported = onnx_from_checkpoint(checkpoint, output, settings, on_step=on_step)
+    print_exported(exported)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option("--checkpoint", type=FILE, required=True, help="What FILE was exported from.")
+@click.option("--json", "json_path", type=FILE, help="Also write the report to this file.")
+def validate(file: Path, checkpoint: Path, json_path: Path | None) -> None:
+    """Compare an exported FILE with its checkpoint, stage by stage."""
+    with steps() as on_step:
+        report = validate_file(file, checkpoint, on_step=on_step)
+    Console().print(_report_table(report))
+    if json_path:
+        _write(json_path, report.to_json())
+    row = report.first_divergence
+    if row is not None:
+        click.echo(f"first to diverge: {row.tensor}, {row.psnr_db} dB")
+    remedy = "export it again from this checkpoint"
+    raise_unless_passed(report, file, remedy=remedy)
+    click.echo(f"{file}: agrees with {checkpoint}")
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def inspect(file: Path, as_json: bool) -> None:
+    """Show what a checkpoint or an ONNX FILE is and how it was made."""
+    description = describe(file)
+    if as_json:
+        click.echo(json.dumps(description, indent=2))
+        return
+    table = Table("", "", Column("", overflow="fold"), show_header=False, box=None, pad_edge=False)
+    for section, values in description.items():
+        table.add_row(f"[bold]{section}[/bold]", "", "")
+        for name, value in values.items():
+            table.add_row("", name, _shown(value))
+    Console().print(table)
+
+
+def print_exported(exported: Exported) -> None:
+    """Print the summary of an export."""
+    Console().print(_report_table(exported.report))
+    size = exported.path.stat().st_size / 1e6
+    click.echo(f"{exported.path}: {size:.1f} MB, {exported.nodes} nodes, agrees with the checkpoint")
+    click.echo(f"{exported.report_path}: the validation report")
+
+
+@contextmanager
+def steps() -> Iterator[OnStep]:
+    """Show on stderr what is being done."""
+    console = Console(stderr=True)
+    with console.status("") as status:
+        yield lambda step: status.update(step)
+
+
+def _report_table(report: Report) -> Table:
+    table = Table("input", "tensor", "max error", "mean error", "PSNR dB", "")
+    for row in report.rows:
+        table.add_row(
+            "x".join(map(str, row.shape)),
+            row.tensor,
+            f"{row.max_error:.1e}",
+            f"{row.mean_error:.1e}",
+            "equal" if row.psnr_db is None else f"{row.psnr_db:.1f}",
+            "ok" if row.passed else "[red]differs[/red]",
+        )
+    return table
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v}" for k, v in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _write(path: Path, text: str) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_text(text)

@@ -1,0 +1,188 @@
+"""The deployment form: the network after every exact rewrite, as it is exported.
+
+    deployment = deployment_from_model(model)
+    restored = deployment(TorchOps(), image)
+
+It computes what the plain network computes (tests/export/test_deployment.py), with about a
+quarter of the operators. Its tensors are functions of the model's parameters, so gradients
+flow through it: the shipped checkpoint is trained in this form.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from drsformer.model import Attention, Block, DRSformer, FeedForward, LayerNorm, top_k_counts
+
+from .ops import Conv, Ops, T, conv_from_module
+from .rewrites.fold_experts import FoldedMEFC, fold_mefc
+from .rewrites.fold_norm import fold_norm, normalise
+from .rewrites.fold_project_out import apply_map, projection_per_head
+from .rewrites.norms_after_product import scores_from_raw
+from .rewrites.one_top_k import merged_map
+from .rewrites.split_feed_forward import SplitFeedForward, split_feed_forward
+from .rewrites.strided_downsample import strided_downsample
+
+REWRITES = (
+    "fold_norm",
+    "norms_after_product",
+    "one_top_k",
+    "fold_project_out",
+    "split_feed_forward",
+    "fold_experts",
+    "strided_downsample",
+)
+
+
+@dataclass(frozen=True)
+class DeployedAttention:
+    """Sparse attention with one top-k and one product with v."""
+
+    centred: bool
+    qkv: Conv
+    qkv_dwconv: Conv
+    temperature: Tensor
+    gains: tuple[Tensor, ...]
+    counts: tuple[int, ...]
+    projection: Tensor
+    bias: Tensor | None
+
+    def __call__(self, ops: Ops[T], x: T) -> T:  # (B, C, H, W)
+        """Return x + attention(norm(x))."""
+        heads, channels, width = self.projection.shape  # width: c, channels of one head
+        normal = normalise(ops, x, centred=self.centred)
+        qkv = ops.conv("qkv_dwconv", ops.conv("qkv", normal, self.qkv), self.qkv_dwconv)
+        q, k, v = ops.split(qkv, [channels] * 3, axis=1)  # each (B, C, H, W)
+        q, k = (ops.reshape(t, (0, heads, width, -1)) for t in (q, k))  # (B, heads, c, N)
+        scores = scores_from_raw(ops, q, k, self.temperature)  # (B, heads, c, c)
+        attention = merged_map(
+            ops, scores, self.gains, self.counts, heads=heads, width=width
+        )
+        out = apply_map(ops, attention, v, self.projection, like=x)  # (B, C, H, W)
+        if self.bias is not None:
+            out = ops.add(out, ops.constant("project_out.bias", self.bias[:, None, None]))
+        return ops.add(out, x)
+
+
+@dataclass(frozen=True)
+class DeployedBlock:
+    """One transformer block."""
+
+    attention: DeployedAttention
+    feed_forward: SplitFeedForward
+    centred: bool
+
+    def __call__(self, ops: Ops[T], x: T) -> T:  # (B, C, H, W)
+        with ops.scope("attn"):
+            x = self.attention(ops, x)
+        with ops.scope("ffn"):
+            return self.feed_forward(ops, normalise(ops, x, centred=self.centred), residual=x)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The whole network; `stages` are the rewritten parts by their name in the model."""
+
+    convs: dict[str, Conv]
+    levels: dict[str, tuple[DeployedBlock, ...]]
+    mefcs: dict[str, FoldedMEFC]
+
+    def __call__(self, ops: Ops[T], image: T) -> T:
+        """Return the derained image, not clamped; (B, 3, H, W) in and out."""
+        x = self._mefc(ops, "encoder_level0", self._conv(ops, "patch_embed", image))  # D
+        e1 = self._level(ops, "encoder_level1", x)  # (B, D, H, W)
+        e2 = self._level(ops, "encoder_level2", self._conv(ops, "down1_2", e1))  # 2D, H/2
+        e3 = self._level(ops, "encoder_level3", self._conv(ops, "down2_3", e2))  # 4D, H/4
+        y = self._level(ops, "latent", self._conv(ops, "down3_4", e3))  # 8D, H/8
+        y = self._conv(ops, "reduce_chan_level3", self._up(ops, "up4_3", y, e3))
+        y = self._level(ops, "decoder_level3", y)  # 4D, H/4
+        y = self._conv(ops, "reduce_chan_level2", self._up(ops, "up3_2", y, e2))
+        y = self._level(ops, "decoder_level2", y)  # 2D, H/2
+        y = self._level(ops, "decoder_level1", self._up(ops, "up2_1", y, e1))  # 2D, H
+        y = self._conv(ops, "output", self._mefc(ops, "refinement", y))
+        return ops.add(y, image)
+
+    def _conv(self, ops: Ops[T], name: str, x: T) -> T:
+        return ops.mark(name, ops.conv(name, x, self.convs[name]))
+
+    def _level(self, ops: Ops[T], name: str, x: T) -> T:
+        for i, block in enumerate(self.levels[name]):
+            with ops.scope(f"{name}.{i}"):
+                x = block(ops, x)
+        return ops.mark(name, x)
+
+    def _mefc(self, ops: Ops[T], name: str, x: T) -> T:
+        if name not in self.mefcs:
+            return x
+        with ops.scope(name):
+            x = self.mefcs[name](ops, x)
+        return ops.mark(name, x)
+
+    def _up(self, ops: Ops[T], name: str, x: T, skip: T) -> T:
+        """Upsample x and put it before the skip connection."""
+        return ops.concat([ops.depth_to_space(ops.conv(name, x, self.convs[name])), skip])
+
+
+def deployment_from_model(model: DRSformer) -> Deployment:
+    """Apply every rewrite.
+
+    Args:
+        model: the plain network, in any dtype; it is not changed.
+
+    Returns:
+        The same function as `model`, ready to compute or to record.
+
+    Raises:
+        ExportError: a rewrite's precondition does not hold for this model.
+    """
+    named = dict(model.named_children())
+    levels = {name: m for name, m in named.items() if isinstance(m, nn.Sequential)}
+    mefcs = {name: named[name] for name in ("encoder_level0", "refinement") if model.config.mefc}
+    convs = {name: conv_from_module(m) for name, m in named.items() if isinstance(m, nn.Conv2d)}
+    convs["patch_embed"] = conv_from_module(model.patch_embed.proj)
+    for name in ("up4_3", "up3_2", "up2_1"):
+        convs[name] = conv_from_module(named[name].body[0])
+    for name in ("down1_2", "down2_3", "down3_4"):
+        convs[name] = strided_downsample(conv_from_module(named[name].body[0]))
+    return Deployment(
+        convs=convs,
+        levels={name: tuple(map(deploy_block, blocks)) for name, blocks in levels.items()},
+        mefcs={name: fold_mefc(m) for name, m in mefcs.items()},
+    )
+
+
+def deploy_block(block: Block) -> DeployedBlock:
+    """Rewrite one transformer block."""
+    centred = block.norm1.body.bias is not None
+    return DeployedBlock(
+        attention=deploy_attention(block.attn, block.norm1),
+        feed_forward=deploy_feed_forward(block.ffn, block.norm2),
+        centred=centred,
+    )
+
+
+def deploy_attention(attention: Attention, norm: LayerNorm) -> DeployedAttention:
+    """Rewrite the attention and the norm before it."""
+    project_out = conv_from_module(attention.project_out)
+    projection = projection_per_head(project_out, attention.heads)
+    return DeployedAttention(
+        centred=norm.body.bias is not None,
+        qkv=fold_norm(norm, conv_from_module(attention.qkv)),
+        qkv_dwconv=conv_from_module(attention.qkv_dwconv),
+        temperature=attention.temperature,
+        gains=gains_of(attention),
+        counts=top_k_counts(projection.shape[-1]),
+        projection=projection,
+        bias=project_out.bias,
+    )
+
+
+def gains_of(attention: Attention) -> tuple[Tensor, ...]:
+    """Return the four learned weights of the sparse maps."""
+    return (attention.attn1, attention.attn2, attention.attn3, attention.attn4)
+
+
+def deploy_feed_forward(ffn: FeedForward, norm: LayerNorm) -> SplitFeedForward:
+    """Rewrite the feed-forward and the norm before it."""
+    return split_feed_forward(ffn, fold_norm(norm, conv_from_module(ffn.project_in)))

@@ -1,0 +1,120 @@
+"""What a file is: a checkpoint or an ONNX model, told as nested plain values."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from drsformer.checkpoint import checkpoint_from_file
+from drsformer.config import DRSformerConfig
+from drsformer.contract import METADATA_KEY
+from drsformer.files import sha256_of
+
+from .onnx_from_checkpoint import load_onnx, report_path
+
+JSON_KEYS = {METADATA_KEY, "config", "rewrites"}  # metadata whose text is JSON
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Describe a checkpoint or an ONNX file.
+
+    Args:
+        path: a .onnx file; anything else is taken for a checkpoint.
+
+    Returns:
+        Section to (name to value); values are JSON-ready.
+
+    Raises:
+        CheckpointError: not a checkpoint of a DRSformer.
+        ExportError: not an ONNX file.
+    """
+    return _describe_onnx(path) if path.suffix == ".onnx" else _describe_checkpoint(path)
+
+
+def _describe_checkpoint(path: Path) -> dict[str, Any]:
+    checkpoint = checkpoint_from_file(path)
+    shapes = {name: list(tensor.shape) for name, tensor in checkpoint.state.items()}
+    return {
+        "file": _file(path, "DRSformer checkpoint") | {"state dict under": checkpoint.container or "(top)"},
+        "network": _network(checkpoint.config)
+        | {"parameters": sum(t.numel() for t in checkpoint.state.values()), "tensors": len(shapes)},
+    }
+
+
+def _describe_onnx(path: Path) -> dict[str, Any]:
+    proto = load_onnx(path)
+    metadata = {p.key: p.value for p in proto.metadata_props}
+    made = {k: json.loads(v) if k in JSON_KEYS else v for k, v in metadata.items()}
+    ours = METADATA_KEY in metadata
+    config = made.pop("config", None)
+    contract = made.pop(METADATA_KEY, None)
+    counts = Counter(node.op_type for node in proto.graph.node)
+    described: dict[str, Any] = {
+        "file": _file(path, "ONNX model of drs-export" if ours else "ONNX model, not made by drs-export")
+    }
+    if config:
+        described["network"] = _network_from_dict(config)
+    described["graph"] = {
+        "opset": {o.domain or "standard": o.version for o in proto.opset_import},
+        "inputs": _tensors(proto.graph.input),
+        "outputs": _tensors(proto.graph.output),
+        "weights": sum(_size(t) for t in proto.graph.initializer),
+        "nodes": len(proto.graph.node),
+        "node types": dict(counts.most_common()),
+    }
+    if made:
+        described["made by"] = made
+    if contract:
+        described["contract"] = contract
+    report = report_path(path)
+    if report.is_file():
+        described["validation"] = _validation(report, described["file"]["sha256"])
+    return described
+
+
+def _file(path: Path, kind: str) -> dict[str, Any]:
+    return {"kind": kind, "bytes": path.stat().st_size, "sha256": sha256_of(path)}
+
+
+def _network(config: DRSformerConfig) -> dict[str, Any]:
+    return {"variant": config.variant} | config.to_dict()
+
+
+def _network_from_dict(values: dict[str, Any]) -> dict[str, Any]:
+    tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return _network(DRSformerConfig(**tuples))
+
+
+def _tensors(values: Any) -> dict[str, str]:
+    """Name to "float32 batch x 3 x height x width"."""
+    described = {}
+    for value in values:
+        tensor = value.type.tensor_type
+        dims = " x ".join(d.dim_param or str(d.dim_value or "?") for d in tensor.shape.dim)
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        described[value.name] = f"{dtype} {dims}"
+    return described
+
+
+def _size(tensor: onnx.TensorProto) -> int:
+    size = 1
+    for dim in tensor.dims:
+        size *= dim
+    return size
+
+
+def _validation(path: Path, sha256: str) -> dict[str, Any]:
+    """Summarise the report beside the file, if it is about this very file."""
+    report = json.loads(path.read_text())
+    if report["model_sha256"] != sha256:
+        return {"report": f"{path.name} is about another file"}
+    worst = max(row["max_error"] for row in report["rows"])
+    return {
+        "report": path.name,
+        "passed": report["passed"],
+        "inputs": len(report["rows"]),
+        "max error": worst,
+        "reference": report["reference"],
+    }

@@ -1,0 +1,120 @@
+"""Checkpoint file to validated ONNX file: read, rewrite, check, prove, and only then name it."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx
+
+from drsformer.checkpoint import checkpoint_from_file
+from drsformer.errors import AgreementError, ExportError
+from drsformer.files import sha256_of, written_whole
+
+from .agreement import Report, agreement
+from .onnx_from_model import ExportSettings, onnx_from_model
+
+OnStep = Callable[[str], None]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export made.
+
+    Attributes:
+        path: the ONNX file.
+        report_path: the validation report beside it.
+        report: its content.
+        nodes: operators in the graph.
+    """
+
+    path: Path
+    report_path: Path
+    report: Report
+    nodes: int
+
+
+def onnx_from_checkpoint(
+    path: Path, output: Path, settings: ExportSettings, *, on_step: OnStep = log.info
+) -> Exported:
+    """Export a checkpoint to an ONNX file that is proved equal to it.
+
+    Args:
+        path: the checkpoint.
+        output: the ONNX file to write; its report goes beside it, as `report_path` says.
+        settings: opset, fixed sizes, form.
+        on_step: told what is being done.
+
+    Returns:
+        Where things are and how the validation went.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        ExportError: the output is not named .onnx, or the graph cannot be made.
+        AgreementError: ONNX Runtime's output is not the network's. Nothing was written.
+    """
+    if output.suffix != ".onnx":
+        raise ExportError(f"{output} must end in .onnx")
+    on_step(f"reading {path.name}")
+    checkpoint = checkpoint_from_file(path)
+    model = checkpoint.model()
+    on_step("exporting" if settings.plain else "rewriting and exporting")
+    proto = onnx_from_model(model, settings, {"checkpoint_sha256": checkpoint.sha256})
+    target = report_path(output)
+    with written_whole(target) as temporary_report, written_whole(output) as temporary:
+        temporary.write_bytes(proto.SerializeToString(deterministic=True))
+        hashes = (sha256_of(temporary), checkpoint.sha256)
+        report = agreement(temporary, model, hashes=hashes, on_step=on_step)
+        raise_unless_passed(report, output, remedy="nothing was written; please report this")
+        temporary_report.write_text(report.to_json())
+    return Exported(output, target, report, len(proto.graph.node))
+
+
+def validate_file(path: Path, checkpoint_path: Path, *, on_step: OnStep = log.info) -> Report:
+    """Compare an exported file with a checkpoint, stage by stage.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be used.
+        ExportError: the file is not ONNX.
+        AgreementError: the file cannot be run or gives NaN or Inf.
+    """
+    on_step(f"reading {checkpoint_path.name}")
+    checkpoint = checkpoint_from_file(checkpoint_path)
+    load_onnx(path)
+    hashes = (sha256_of(path), checkpoint.sha256)
+    return agreement(path, checkpoint.model(), hashes=hashes, stages=True, on_step=on_step)
+
+
+def load_onnx(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file.
+
+    Raises:
+        ExportError: the file is missing, empty, truncated or something else.
+    """
+    try:
+        proto = onnx.load(path)
+        onnx.checker.check_model(proto)
+    except OSError as error:
+        raise ExportError(f"cannot read {path}: {error.strerror}") from error
+    except Exception as error:  # protobuf's and the checker's errors share no narrower base
+        raise ExportError(f"{path} is not an ONNX model: empty, truncated or another kind of file") from error
+    return proto
+
+
+def report_path(output: Path) -> Path:
+    """Return where the report of an exported file lies."""
+    return output.with_suffix(".validation.json")
+
+
+def raise_unless_passed(report: Report, path: Path, *, remedy: str) -> None:
+    """Raise AgreementError that names the first tensor out of tolerance."""
+    if report.passed:
+        return
+    row = report.first_divergence
+    assert row is not None
+    shape = "x".join(map(str, row.shape))
+    raise AgreementError(
+        f"{path} does not compute what the checkpoint does: {row.tensor} differs by up to "
+        f"{row.max_error:.2g} at {shape}, allowed {report.max_error_allowed:g}; {remedy}"
+    )

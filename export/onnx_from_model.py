@@ -1,0 +1,152 @@
+"""A model in memory becomes an ONNX model in memory; nothing is written here.
+
+Why opset 18: TensorRT 10.0's parser takes opsets 9 to 20, 11.x takes 9 to 25, ONNX Runtime all of
+these; from 18 on the reductions have the form they keep, so that a precision that needs a later
+opset (FP8: 19, BF16: 22) changes no node. See docs/decisions.md.
+"""
+
+import json
+import warnings
+from dataclasses import dataclass
+
+import onnx
+import onnx_ir as ir
+import torch
+
+from drsformer import __version__
+from drsformer.contract import CONTRACT, METADATA_KEY
+from drsformer.errors import ExportError
+from drsformer.model import DRSformer
+
+from .deployment import REWRITES, deployment_from_model
+from .onnx_ops import OnnxOps
+
+DEFAULT_OPSET = 18
+OPSETS = range(17, 26)
+
+
+@dataclass(frozen=True)
+class ExportSettings:
+    """What the user may choose about the file.
+
+    Attributes:
+        opset: version of the standard operator set, 17 to 25.
+        batch: fixed batch size, or None for a dynamic one.
+        height: fixed height, pixels, a multiple of 8, or None.
+        width: fixed width, pixels, a multiple of 8, or None.
+        plain: export the untransformed network, through PyTorch's own exporter.
+    """
+
+    opset: int = DEFAULT_OPSET
+    batch: int | None = None
+    height: int | None = None
+    width: int | None = None
+    plain: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no file could hold."""
+        if self.opset not in OPSETS:
+            raise ExportError(
+                f"opset {self.opset} is not supported; choose {OPSETS[0]} to {OPSETS[-1]} "
+                f"(default {DEFAULT_OPSET}, which TensorRT 10.3 to 11 and ONNX Runtime take)"
+            )
+        if self.batch is not None and self.batch < 1:
+            raise ExportError(f"batch {self.batch} must be 1 or more")
+        multiple = CONTRACT.multiple_of
+        for name, size in (("height", self.height), ("width", self.width)):
+            if size is not None and (size < multiple or size % multiple):
+                raise ExportError(f"{name} {size} must be a positive multiple of {multiple}")
+
+    @property
+    def shape(self) -> tuple[int | str, int, int | str, int | str]:
+        """The input's shape: a number where fixed, a name where dynamic."""
+        return (self.batch or "batch", 3, self.height or "height", self.width or "width")
+
+
+def onnx_from_model(
+    model: DRSformer, settings: ExportSettings, provenance: dict[str, str]
+) -> onnx.ModelProto:
+    """Export a network.
+
+    Args:
+        model: the plain network with its weights, in eval mode.
+        settings: opset, fixed sizes, form.
+        provenance: more metadata, key to text (the checkpoint's SHA-256).
+
+    Returns:
+        A checked model: one float32 input and output (N, 3, H, W) named by the contract. The
+        same model and settings give the same bytes.
+
+    Raises:
+        ExportError: a rewrite does not apply, or the ONNX checker refuses the result.
+    """
+    exported = _plain_model(model, settings) if settings.plain else _deployed_model(model, settings)
+    exported.producer_name, exported.producer_version = "drs-export", __version__
+    metadata = provenance | {
+        METADATA_KEY: CONTRACT.to_json(),
+        "config": json.dumps(model.config.to_dict(), sort_keys=True),
+        "drs_export_version": __version__,
+        "form": "plain" if settings.plain else "deployed",
+        "rewrites": json.dumps([] if settings.plain else list(REWRITES)),
+    }
+    del exported.metadata_props[:]
+    onnx.helper.set_model_props(exported, dict(sorted(metadata.items())))
+    try:
+        onnx.checker.check_model(exported, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"the exported graph is not valid ONNX: {error}") from error
+    return exported
+
+
+def _deployed_model(model: DRSformer, settings: ExportSettings) -> onnx.ModelProto:
+    """Record the deployment form."""
+    ops = OnnxOps(settings.opset)
+    image = ir.Value(
+        name=CONTRACT.input_name,
+        shape=ir.Shape(settings.shape),
+        type=ir.TensorType(ir.DataType.FLOAT),
+    )
+    with torch.no_grad():
+        output: ir.Value = deployment_from_model(model)(ops, image)
+    output.name = CONTRACT.output_name
+    output.shape, output.type = image.shape, image.type
+    graph = ir.Graph(
+        [image],
+        [output],
+        nodes=ops.tape.nodes,
+        initializers=ops.tape.initializers,
+        opset_imports={"": settings.opset},
+        name="DRSformer",
+    )
+    return ir.to_proto(ir.Model(graph, ir_version=_ir_version(settings.opset)))
+
+
+def _plain_model(model: DRSformer, settings: ExportSettings) -> onnx.ModelProto:
+    """Trace the plain network with PyTorch's exporter."""
+    multiple = CONTRACT.multiple_of
+    batch, height, width = settings.batch or 2, settings.height or 32, settings.width or 40
+    image = torch.zeros(batch, 3, height, width)
+    dynamic = {
+        0: None if settings.batch else torch.export.Dim("batch", min=1),
+        2: None if settings.height else multiple * torch.export.Dim("height8", min=1),
+        3: None if settings.width else multiple * torch.export.Dim("width8", min=1),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations are not the user's
+        program = torch.onnx.export(
+            model,
+            (image,),
+            input_names=[CONTRACT.input_name],
+            output_names=[CONTRACT.output_name],
+            opset_version=settings.opset,
+            dynamic_shapes=({k: v for k, v in dynamic.items() if v is not None},),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    return program.model_proto
+
+
+def _ir_version(opset: int) -> int:
+    """Return the oldest file format that knows the opset, for the oldest readers."""
+    return onnx.helper.find_min_ir_version_for([onnx.helper.make_opsetid("", opset)])

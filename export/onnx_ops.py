@@ -1,0 +1,197 @@
+"""Records the deployment form as an ONNX graph instead of computing it.
+
+Nodes and tensors carry the names of the modules they come from, so that whoever reads the graph,
+or an error about it, finds the way back. Shapes are never computed in the graph: a Reshape copies
+sizes (0), infers one (-1), or takes the shape of another tensor as a whole.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir.tape import Tape
+from torch import Tensor
+
+from .ops import Conv
+
+STAGE_PREFIX = "stage/"  # names of the tensors that validation marks as outputs
+AXES_AS_INPUT_OPSET = 18  # from here on ReduceMean and ReduceL2 take axes as an input
+
+
+class OnnxOps:
+    """`Ops` over `onnx_ir.Value`: every call adds nodes to one graph."""
+
+    def __init__(self, opset: int) -> None:
+        self.opset = opset
+        self.tape = Tape()
+        self._scopes: list[str] = []
+        self._constants: dict[str, ir.Value] = {}
+        self._shapes: dict[ir.Value, ir.Value] = {}
+        self._used: dict[str, int] = {}
+
+    @contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Prefix the names of what is recorded inside with `name`."""
+        self._scopes.append(name)
+        try:
+            yield
+        finally:
+            self._scopes.pop()
+
+    def mark(self, stage: str, x: ir.Value) -> ir.Value:
+        """Name a tensor as the output of a stage."""
+        x.name = STAGE_PREFIX + stage
+        return x
+
+    def constant(self, name: str, value: Tensor) -> ir.Value:
+        return self._initializer(self._path(name), value.detach().cpu().float().numpy())
+
+    def conv(self, name: str, x: ir.Value, conv: Conv) -> ir.Value:
+        inputs = [x, self.constant(f"{name}.weight", conv.weight)]
+        if conv.bias is not None:
+            inputs.append(self.constant(f"{name}.bias", conv.bias))
+        attributes = {
+            "kernel_shape": list(conv.weight.shape[2:]),
+            "pads": [conv.padding] * 4,
+            "strides": [conv.stride] * 2,
+            "dilations": [conv.dilation] * 2,
+            "group": conv.groups,
+        }
+        return self._node("Conv", inputs, attributes, name=name)
+
+    def relu(self, x: ir.Value) -> ir.Value:
+        return self._node("Relu", [x])
+
+    def add(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self._node("Add", [a, b])
+
+    def sub(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self._node("Sub", [a, b])
+
+    def mul(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self._node("Mul", [a, b])
+
+    def div(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self._node("Div", [a, b])
+
+    def sqrt(self, x: ir.Value) -> ir.Value:
+        return self._node("Sqrt", [x])
+
+    def exp(self, x: ir.Value) -> ir.Value:
+        return self._node("Exp", [x])
+
+    def at_least(self, x: ir.Value, floor: float) -> ir.Value:
+        return self._node("Max", [x, self._scalar(floor)])
+
+    def plus(self, x: ir.Value, value: float) -> ir.Value:
+        return self._node("Add", [x, self._scalar(value)])
+
+    def matmul(self, a: ir.Value, b: ir.Value) -> ir.Value:
+        return self._node("MatMul", [a, b])
+
+    def linear(self, name: str, x: ir.Value, weight: Tensor, bias: Tensor) -> ir.Value:
+        parameters = [self.constant(f"{name}.weight", weight), self.constant(f"{name}.bias", bias)]
+        return self._node("Gemm", [x, *parameters], {"transB": 1}, name=name)
+
+    def transpose(self, x: ir.Value) -> ir.Value:
+        return self._node("Transpose", [x], {"perm": [0, 1, 3, 2]})
+
+    def mean(self, x: ir.Value, axes: Sequence[int]) -> ir.Value:
+        return self._reduce("ReduceMean", x, axes)
+
+    def sum(self, x: ir.Value, axis: int, *, keep: bool) -> ir.Value:
+        return self._node("ReduceSum", [x, self._integers([axis])], {"keepdims": int(keep)})
+
+    def l2_norm_last(self, x: ir.Value) -> ir.Value:
+        return self._reduce("ReduceL2", x, (-1,))
+
+    def softmax(self, x: ir.Value) -> ir.Value:
+        return self._node("Softmax", [x], {"axis": -1})
+
+    def top_k(self, x: ir.Value, count: int) -> ir.Value:
+        """Record a sorted TopK; K is an initializer, as TensorRT requires."""
+        attributes = {"axis": -1, "largest": 1, "sorted": 1}
+        values, _ = self._nodes("TopK", [x, self._integers([count])], attributes, outputs=2)
+        return values
+
+    def where_at_least(self, x: ir.Value, threshold: ir.Value, value: ir.Value) -> ir.Value:
+        kept = self._node("GreaterOrEqual", [x, threshold])
+        return self._node("Where", [kept, value, self._scalar(0.0)])
+
+    def gather_last(self, x: ir.Value, indices: Sequence[int]) -> ir.Value:
+        return self._node("Gather", [x, self._integers(indices)], {"axis": -1})
+
+    def split(self, x: ir.Value, sizes: Sequence[int], axis: int) -> list[ir.Value]:
+        return self._nodes("Split", [x, self._integers(sizes)], {"axis": axis}, outputs=len(sizes))
+
+    def concat(self, xs: Sequence[ir.Value]) -> ir.Value:
+        return self._node("Concat", list(xs), {"axis": 1})
+
+    def reshape(self, x: ir.Value, shape: Sequence[int]) -> ir.Value:
+        return self._node("Reshape", [x, self._integers(shape)])
+
+    def reshape_like(self, x: ir.Value, other: ir.Value) -> ir.Value:
+        if other not in self._shapes:
+            self._shapes[other] = self._node("Shape", [other])
+        return self._node("Reshape", [x, self._shapes[other]])
+
+    def depth_to_space(self, x: ir.Value) -> ir.Value:
+        return self._node("DepthToSpace", [x], {"blocksize": 2, "mode": "CRD"})
+
+    def average_pool_3x3(self, x: ir.Value) -> ir.Value:
+        attributes = {"kernel_shape": [3, 3], "pads": [1] * 4, "count_include_pad": 0}
+        return self._node("AveragePool", [x], attributes)
+
+    def _reduce(self, op_type: str, x: ir.Value, axes: Sequence[int]) -> ir.Value:
+        if self.opset < AXES_AS_INPUT_OPSET:
+            return self._node(op_type, [x], {"axes": list(axes), "keepdims": 1})
+        return self._node(op_type, [x, self._integers(axes)], {"keepdims": 1})
+
+    def _node(
+        self,
+        op_type: str,
+        inputs: Sequence[ir.Value],
+        attributes: dict[str, object] | None = None,
+        *,
+        name: str | None = None,
+    ) -> ir.Value:
+        return self._nodes(op_type, inputs, attributes, outputs=1, name=name)[0]
+
+    def _nodes(
+        self,
+        op_type: str,
+        inputs: Sequence[ir.Value],
+        attributes: dict[str, object] | None = None,
+        *,
+        outputs: int,
+        name: str | None = None,
+    ) -> list[ir.Value]:
+        path = self._unique(self._path(name or op_type))
+        made = self.tape.op_multi_out(
+            op_type, inputs, attributes, num_outputs=outputs, name=path
+        )  # type: ignore[arg-type]  # a dict of plain values is what it takes
+        for i, value in enumerate(made):
+            value.name = path if outputs == 1 else f"{path}.{i}"
+        return list(made)
+
+    def _path(self, name: str) -> str:
+        return ".".join([*self._scopes, name])
+
+    def _unique(self, path: str) -> str:
+        """Number the second and later uses of a name."""
+        count = self._used[path] = self._used.get(path, 0) + 1
+        return path if count == 1 else f"{path}_{count}"
+
+    def _initializer(self, name: str, array: np.ndarray) -> ir.Value:
+        if name not in self._constants:
+            tensor = ir.tensor(np.ascontiguousarray(array), name=name)
+            self._constants[name] = self.tape.initializer(tensor, name=name)
+        return self._constants[name]
+
+    def _scalar(self, value: float) -> ir.Value:
+        return self._initializer(f"float.{value:g}", np.array(value, np.float32))
+
+    def _integers(self, values: Sequence[int]) -> ir.Value:
+        name = "int64." + ".".join(map(str, values))
+        return self._initializer(name, np.array(list(values), np.int64))

@@ -1,0 +1,209 @@
+"""The few operators the deployment form is written in, and how PyTorch computes them.
+
+The deployment form (`deployment.py`) is written once, against `Ops`. `TorchOps` computes it,
+which is how it is proved equal to the plain network and how it is trained; `OnnxOps`
+(`onnx_ops.py`) records it, which is how it is exported. What is proved is what is written.
+
+Names and meanings are those of the ONNX operators; T is a tensor, or the name of one.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A 2-D convolution's weights and settings, free of where they came from.
+
+    Attributes:
+        weight: (O, I / groups, kernel, kernel).
+        bias: (O,) or None.
+        padding: zeros added on each of the four sides, pixels.
+        stride: step, pixels.
+        groups: as in `torch.nn.Conv2d`.
+        dilation: distance between kernel taps, pixels.
+    """
+
+    weight: Tensor
+    bias: Tensor | None = None
+    padding: int = 0
+    stride: int = 1
+    groups: int = 1
+    dilation: int = 1
+
+
+def conv_from_module(module: nn.Conv2d) -> Conv:
+    """Return the weights and settings of a square, zero-padded convolution module."""
+    assert not isinstance(module.padding, str)
+    return Conv(
+        weight=module.weight,
+        bias=module.bias,
+        padding=module.padding[0],
+        stride=module.stride[0],
+        groups=module.groups,
+        dilation=module.dilation[0],
+    )
+
+
+class Ops(Protocol[T]):
+    """What a deployment form may use; every operator is in the standard ONNX set."""
+
+    def scope(self, name: str) -> "ScopeContext": ...
+    def mark(self, stage: str, x: T) -> T: ...
+    def constant(self, name: str, value: Tensor) -> T: ...
+    def conv(self, name: str, x: T, conv: Conv) -> T: ...
+    def relu(self, x: T) -> T: ...
+    def add(self, a: T, b: T) -> T: ...
+    def sub(self, a: T, b: T) -> T: ...
+    def mul(self, a: T, b: T) -> T: ...
+    def div(self, a: T, b: T) -> T: ...
+    def sqrt(self, x: T) -> T: ...
+    def exp(self, x: T) -> T: ...
+    def at_least(self, x: T, floor: float) -> T: ...
+    def plus(self, x: T, value: float) -> T: ...
+    def matmul(self, a: T, b: T) -> T: ...
+    def linear(self, name: str, x: T, weight: Tensor, bias: Tensor) -> T: ...
+    def transpose(self, x: T) -> T: ...
+    def mean(self, x: T, axes: Sequence[int]) -> T: ...
+    def sum(self, x: T, axis: int, *, keep: bool) -> T: ...
+    def l2_norm_last(self, x: T) -> T: ...
+    def softmax(self, x: T) -> T: ...
+    def top_k(self, x: T, count: int) -> T: ...
+    def where_at_least(self, x: T, threshold: T, value: T) -> T: ...
+    def gather_last(self, x: T, indices: Sequence[int]) -> T: ...
+    def split(self, x: T, sizes: Sequence[int], axis: int) -> list[T]: ...
+    def concat(self, xs: Sequence[T]) -> T: ...
+    def reshape(self, x: T, shape: Sequence[int]) -> T: ...
+    def reshape_like(self, x: T, other: T) -> T: ...
+    def depth_to_space(self, x: T) -> T: ...
+    def average_pool_3x3(self, x: T) -> T: ...
+
+
+class ScopeContext(Protocol):
+    """A `with` block that names what is made inside it."""
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, *exc: object) -> bool | None: ...
+
+
+@dataclass
+class TorchOps:
+    """Computes the operators with PyTorch, in the dtype of the tensors given.
+
+    Attributes:
+        stages: outputs by stage name, filled as the network runs.
+    """
+
+    stages: dict[str, Tensor] = field(default_factory=dict)
+
+    @contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Names mean nothing here."""
+        yield
+
+    def mark(self, stage: str, x: Tensor) -> Tensor:
+        """Remember `x` as the output of a stage."""
+        self.stages[stage] = x
+        return x
+
+    def constant(self, name: str, value: Tensor) -> Tensor:
+        return value
+
+    def conv(self, name: str, x: Tensor, conv: Conv) -> Tensor:
+        return F.conv2d(
+            x, conv.weight, conv.bias, conv.stride, conv.padding, conv.dilation, conv.groups
+        )
+
+    def relu(self, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+    def add(self, a: Tensor, b: Tensor) -> Tensor:
+        return a + b
+
+    def sub(self, a: Tensor, b: Tensor) -> Tensor:
+        return a - b
+
+    def mul(self, a: Tensor, b: Tensor) -> Tensor:
+        return a * b
+
+    def div(self, a: Tensor, b: Tensor) -> Tensor:
+        return a / b
+
+    def sqrt(self, x: Tensor) -> Tensor:
+        return x.sqrt()
+
+    def exp(self, x: Tensor) -> Tensor:
+        return x.exp()
+
+    def at_least(self, x: Tensor, floor: float) -> Tensor:
+        return x.clamp_min(floor)
+
+    def plus(self, x: Tensor, value: float) -> Tensor:
+        return x + value
+
+    def matmul(self, a: Tensor, b: Tensor) -> Tensor:
+        return a @ b
+
+    def linear(self, name: str, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return F.linear(x, weight, bias)
+
+    def transpose(self, x: Tensor) -> Tensor:
+        """Exchange the last two axes of a 4-D tensor."""
+        return x.transpose(-2, -1)
+
+    def mean(self, x: Tensor, axes: Sequence[int]) -> Tensor:
+        """Average over axes, which stay as 1."""
+        return x.mean(tuple(axes), keepdim=True)
+
+    def sum(self, x: Tensor, axis: int, *, keep: bool) -> Tensor:
+        """Sum over one axis, which stays as 1 or goes."""
+        return x.sum(axis, keepdim=keep)
+
+    def l2_norm_last(self, x: Tensor) -> Tensor:
+        """Square root of the sum of squares over the last axis, which stays as 1."""
+        return torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+
+    def softmax(self, x: Tensor) -> Tensor:
+        return x.softmax(-1)
+
+    def top_k(self, x: Tensor, count: int) -> Tensor:
+        """Return the `count` largest entries along the last axis, largest first."""
+        return x.topk(count, dim=-1, sorted=True).values
+
+    def where_at_least(self, x: Tensor, threshold: Tensor, value: Tensor) -> Tensor:
+        """Return `value` where x >= threshold, else 0."""
+        return torch.where(x >= threshold, value, 0.0)
+
+    def gather_last(self, x: Tensor, indices: Sequence[int]) -> Tensor:
+        """Pick entries along the last axis."""
+        return x[..., list(indices)]
+
+    def split(self, x: Tensor, sizes: Sequence[int], axis: int) -> list[Tensor]:
+        return list(x.split(list(sizes), axis))
+
+    def concat(self, xs: Sequence[Tensor]) -> Tensor:
+        """Join along channels."""
+        return torch.cat(list(xs), dim=1)
+
+    def reshape(self, x: Tensor, shape: Sequence[int]) -> Tensor:
+        """Reshape as ONNX does: 0 copies the input's size, one -1 is inferred."""
+        return x.reshape([x.shape[i] if size == 0 else size for i, size in enumerate(shape)])
+
+    def reshape_like(self, x: Tensor, other: Tensor) -> Tensor:
+        return x.reshape(other.shape)
+
+    def depth_to_space(self, x: Tensor) -> Tensor:
+        """Pixel shuffle by 2 (DepthToSpace, mode CRD)."""
+        return F.pixel_shuffle(x, 2)
+
+    def average_pool_3x3(self, x: Tensor) -> Tensor:
+        """3x3 average, stride 1, padding not counted in the mean."""
+        return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)

@@ -1,0 +1,37 @@
+"""LayerNorm's weight and bias fold into the 1x1 convolution that follows.
+
+Rule:
+    conv(n * weight + bias) = conv'(n), where n is the normalised input,
+    conv'.weight = conv.weight * weight (over input channels) and
+    conv'.bias   = conv.bias + conv.weight @ bias.
+Requires:
+    a 1x1 convolution without groups: a larger kernel would see the bias end at the border.
+"""
+
+from torch import Tensor
+
+from drsformer.errors import ExportError
+from drsformer.model import LAYER_NORM_EPS, LayerNorm
+
+from ..ops import Conv, Ops, T
+
+
+def fold_norm(norm: LayerNorm, conv: Conv) -> Conv:
+    """Return the convolution that takes the bare normalised input."""
+    if conv.weight.shape[2:] != (1, 1) or conv.groups != 1:
+        raise ExportError(f"fold_norm needs a dense 1x1 convolution, got {tuple(conv.weight.shape)}")
+    weight: Tensor = norm.body.weight
+    shift: Tensor | None = norm.body.bias
+    bias = conv.bias
+    if shift is not None:
+        moved = conv.weight[:, :, 0, 0] @ shift
+        bias = moved if bias is None else bias + moved
+    return Conv(weight=conv.weight * weight[None, :, None, None], bias=bias)
+
+
+def normalise(ops: Ops[T], x: T, *, centred: bool) -> T:
+    """Divide each pixel by its standard deviation over channels; centre it unless BiasFree."""
+    difference = ops.sub(x, ops.mean(x, (1,)))  # (B, C, H, W)
+    variance = ops.mean(ops.mul(difference, difference), (1,))  # (B, 1, H, W)
+    deviation = ops.sqrt(ops.plus(variance, LAYER_NORM_EPS))
+    return ops.div(difference if centred else x, deviation)

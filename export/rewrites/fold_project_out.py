@@ -1,0 +1,45 @@
+"""project_out is linear, so it folds into the attention map.
+
+Rule:
+    P @ concat_h(A_h @ v_h) = concat_h(P_h @ A_h) @ concat_h(v_h), with P_h the columns of P that
+    read head h: a (C, C) matrix per image replaces a product and a 1x1 convolution over H*W.
+Requires:
+    project_out is a dense 1x1 convolution; v's channels are head-major.
+"""
+
+from torch import Tensor
+
+from drsformer.errors import ExportError
+
+from ..ops import Conv, Ops, T
+
+
+def projection_per_head(project_out: Conv, heads: int) -> Tensor:
+    """Return project_out's matrix cut by head, (heads, C, c)."""
+    out, channels, *kernel = project_out.weight.shape
+    if kernel != [1, 1] or project_out.groups != 1 or channels % heads:
+        raise ExportError(
+            f"fold_project_out needs a dense 1x1 convolution over {heads} heads, "
+            f"got {tuple(project_out.weight.shape)}"
+        )
+    return project_out.weight.reshape(out, heads, channels // heads).transpose(0, 1)
+
+
+def apply_map(ops: Ops[T], attention: T, values: T, projection: Tensor, like: T) -> T:
+    """Return project_out(attention @ v), without its bias, shaped as `like`.
+
+    Args:
+        ops: where to compute.
+        attention: (B, heads, c, c).
+        values: (B, C, H, W), head-major channels.
+        projection: (heads, C, c) from `projection_per_head`.
+        like: (B, C, H, W).
+    """
+    heads, channels, _ = projection.shape
+    matrix = ops.matmul(ops.constant("project_out", projection), attention)  # (B, heads, C, c)
+    if heads > 1:
+        # head-major columns: (B, heads, C, c) -> (B, heads, c, C) -> (B, C, C) -> transposed
+        stacked = ops.reshape(ops.transpose(matrix), (0, 1, channels, channels))
+        matrix = ops.transpose(stacked)  # (B, 1, C, C)
+    flat = ops.reshape(values, (0, 1, channels, -1))  # (B, 1, C, N)
+    return ops.reshape_like(ops.matmul(matrix, flat), like)

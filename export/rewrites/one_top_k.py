@@ -1,0 +1,61 @@
+"""One sorted top-k and one exponential serve the four sparse softmaxes, merged to one map.
+
+Rules:
+    1. The k largest entries of a row are those >= its k-th largest, so one top-k with the
+       largest k, sorted, holds all four thresholds.
+    2. exp(s - row maximum) is shared: softmax_i = e_i / sum(e_i), with e_i = e where kept, else 0.
+    3. sum_i gain_i * (softmax_i @ v) = (sum_i gain_i * softmax_i) @ v: one product, not four.
+Ties:
+    a threshold keeps every entry equal to the k-th largest, so more than k where they tie; an
+    index-based selection keeps exactly k, and which ones is up to the runtime. See
+    docs/numerics.md, "Ties in the top-k".
+Requires:
+    1 <= k for each of the four counts, in ascending order.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from drsformer.errors import ExportError
+
+from ..ops import Ops, T
+
+
+def merged_map(
+    ops: Ops[T], scores: T, gains: Sequence[Tensor], counts: Sequence[int], *, heads: int, width: int
+) -> T:
+    """Return sum_i gain_i * sparse_softmax(scores, counts[i]).
+
+    Args:
+        ops: where to compute.
+        scores: (B, heads, c, c).
+        gains: four tensors of shape (1,).
+        counts: four numbers of entries to keep per row.
+        heads: attention heads.
+        width: c, channels of one head.
+
+    Returns:
+        The map, (B, heads, c, c).
+
+    Raises:
+        ExportError: the heads are too narrow for the smallest count.
+    """
+    if counts[0] < 1 or list(counts) != sorted(counts):
+        raise ExportError(
+            f"top-k counts {list(counts)} must ascend from at least 1: every head needs two "
+            "channels or more"
+        )
+    maps = len(counts)
+    largest = ops.top_k(scores, counts[-1])  # (B, heads, c, k), largest first
+    thresholds = ops.gather_last(largest, [count - 1 for count in counts])  # (B, heads, c, 4)
+    exponentials = ops.exp(ops.sub(scores, ops.gather_last(largest, [0])))  # (B, heads, c, c)
+    kept = ops.where_at_least(
+        ops.reshape(scores, (0, heads, width, 1, width)),
+        ops.reshape(thresholds, (0, heads, width, maps, 1)),
+        ops.reshape(exponentials, (0, heads, width, 1, width)),
+    )  # (B, heads, c, 4, c)
+    gain = ops.constant("gains", torch.cat(list(gains))[:, None])  # (4, 1)
+    factors = ops.div(gain, ops.sum(kept, -1, keep=True))  # (B, heads, c, 4, 1)
+    return ops.sum(ops.mul(kept, factors), -2, keep=False)  # (B, heads, c, c)

@@ -1,0 +1,180 @@
+"""Derains many images and videos: one bad file is reported and does not stop the others."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from drsformer.contract import Image
+from drsformer.errors import DRSformerError, ImageError
+from drsformer.files import written_whole
+
+from .compare import side_by_side
+from .derainer import Derainer
+from .formats import is_video_name
+from .images import DEFAULT_QUALITY, check_fits, encoded, read_image
+from .jobs import Job, identities, jobs_from_inputs, output_folder
+from .video import VideoReader
+from .video_writer import written_video
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the outputs are written.
+
+    Attributes:
+        suffix: the ending to write instead of the input's, such as ".png", or None.
+        compare: write side-by-side pictures too; of a video, of its middle frame.
+        skip_existing: leave out inputs whose outputs exist, whatever made them.
+        quality: of JPEG, WebP and Motion JPEG, 1 to 100.
+    """
+
+    suffix: str | None = None
+    compare: bool = False
+    skip_existing: bool = False
+    quality: int = DEFAULT_QUALITY
+
+
+@dataclass
+class Report:
+    """What became of the inputs.
+
+    Attributes:
+        images: number of images derained.
+        videos: number of videos derained.
+        skipped: number of inputs left out because their outputs exist.
+        failures: one line for each input that failed.
+        pixels: derained in all, frames included.
+        seconds: spent in all.
+    """
+
+    images: int = 0
+    videos: int = 0
+    skipped: int = 0
+    failures: list[str] = field(default_factory=list)
+    pixels: int = 0
+    seconds: float = 0.0
+
+
+class Watcher(Protocol):
+    """Who is told how far the work is."""
+
+    def start(self, number: int, count: int, source: Path) -> None:
+        """Input `number` of `count`, from 1, begins."""
+
+    def step(self, done: int, total: int) -> None:
+        """Tiles or frames of the present input; `total` is 0 where unknown."""
+
+
+def derain_files(
+    inputs: Sequence[Path],
+    output: Path,
+    derainer: Derainer,
+    settings: Settings,
+    watcher: Watcher,
+) -> Report:
+    """Derain files and folders into a folder.
+
+    Args:
+        inputs: images, videos, and folders of them.
+        output: the folder to write into; made if needed.
+        derainer: the opened model.
+        settings: how to write.
+        watcher: is told about progress.
+
+    Returns:
+        What was done and what failed. Each output is whole; no input was overwritten.
+
+    Raises:
+        DRSformerError: before any output: the inputs collide, a folder holds nothing to
+            derain, or the output folder cannot be written.
+    """
+    jobs = jobs_from_inputs(inputs, output, suffix=settings.suffix, compare=settings.compare)
+    sources = identities(job.source for job in jobs)
+    report, start = Report(), time.perf_counter()
+    with output_folder(output):
+        for number, job in enumerate(jobs, 1):
+            watcher.start(number, len(jobs), job.source)
+            try:
+                _check_spares(job, sources)
+                _do(job, derainer, settings, watcher, report)
+            except DRSformerError as error:
+                report.failures.append(_line(job.source, str(error)))
+            except MemoryError:
+                report.failures.append(_line(job.source, "too large for the memory; pass --tile"))
+    report.seconds = time.perf_counter() - start
+    return report
+
+
+def _do(job: Job, derainer: Derainer, settings: Settings, watcher: Watcher, report: Report) -> None:
+    if settings.skip_existing and all(path.exists() for path in job.outputs()):
+        report.skipped += 1
+    elif is_video_name(job.source):
+        report.pixels += _derain_video(job, derainer, settings, watcher)
+        report.videos += 1
+    else:
+        report.pixels += _derain_image(job, derainer, settings, watcher)
+        report.images += 1
+
+
+def _derain_image(job: Job, derainer: Derainer, settings: Settings, watcher: Watcher) -> int:
+    """Do one image; return its number of pixels."""
+    picture = read_image(job.source)
+    check_fits(picture, job.target)  # now, not after minutes of deraining
+    derained = picture.with_rgb(derainer.derain(picture.rgb, watcher.step))
+    data = encoded(derained, job.target, settings.quality)
+    with written_whole(job.target) as temporary:
+        temporary.write_bytes(data)
+        # inside the block: without the comparison there is no output either
+        _write_compare(job, picture.rgb, derained.rgb)
+    height, width, _ = picture.rgb.shape
+    return int(height * width)
+
+
+def _derain_video(job: Job, derainer: Derainer, settings: Settings, watcher: Watcher) -> int:
+    """Do one video; return the number of pixels of all frames."""
+    with (
+        VideoReader(job.source) as reader,
+        written_video(
+            job.target,
+            fps=reader.fps,
+            height=reader.height,
+            width=reader.width,
+            quality=settings.quality,
+        ) as write,
+    ):
+        done = 0
+        for frame in reader.frames():
+            clean = derainer.derain(frame)
+            write(clean)
+            if done in (0, reader.frame_count // 2):
+                shown = frame, clean
+            done += 1
+            watcher.step(done, reader.frame_count)
+        _write_compare(job, *shown)
+    return done * reader.height * reader.width
+
+
+def _write_compare(job: Job, rainy: Image, derained: Image) -> None:
+    if job.compare is None:
+        return
+    data = encoded(side_by_side(rainy, derained), job.compare)
+    with written_whole(job.compare) as temporary:
+        temporary.write_bytes(data)
+
+
+def _check_spares(job: Job, sources: set[tuple[int, int]]) -> None:
+    """Raise ImageError where an output is an input, its own or another's, also through links."""
+    for path in job.outputs():
+        if identities([path]) & sources:
+            raise ImageError(
+                f"{job.source}: {path} is an input, and inputs are never overwritten; "
+                "choose another --output folder"
+            )
+
+
+def _line(source: Path, message: str) -> str:
+    """Return one line that names the input."""
+    line = " ".join(message.split())
+    return line if str(source) in line else f"{source}: {line}"

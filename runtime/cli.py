@@ -1,0 +1,134 @@
+"""`drs-export run` and `drs-export evaluate`."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from .batch import Report, Settings, derain_files
+from .evaluation import evaluate_folder, evaluate_model, write_json
+from .images import DEFAULT_QUALITY
+from .options import Engine, engine_options
+from .pairs import pairs_from_folders
+from .progress import progress_bar
+from .table import table_from_rows
+
+_INTERRUPTED = 130  # the shell's code for Ctrl-C
+_FORMATS = ("png", "jpg", "webp", "tiff", "bmp", "mp4", "mov", "avi", "mkv", "webm")
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("model", type=_PATH)
+@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=_PATH)
+@click.option("-o", "--output", required=True, type=_PATH, help="Folder to write into.")
+@click.option("--skip-existing", is_flag=True, help="Leave out inputs whose outputs exist.")
+@click.option("--compare", is_flag=True, help="Also write NAME.compare.png, both side by side.")
+@click.option(
+    "--format", "ending", type=click.Choice(_FORMATS), help="To write; by default the input's."
+)
+@click.option(
+    "--quality",
+    type=click.IntRange(1, 100),
+    default=DEFAULT_QUALITY,
+    show_default=True,
+    help="Of JPEG, WebP (100 is lossless) and AVI.",
+)
+@engine_options
+def run(
+    model: Path,
+    inputs: tuple[Path, ...],
+    output: Path,
+    skip_existing: bool,
+    compare: bool,
+    ending: str | None,
+    quality: int,
+    engine: Engine,
+) -> None:
+    """Derain images, folders and videos with MODEL.
+
+    Each INPUT goes to the output folder under its own name; folders keep their structure.
+    Transparency and 16 bits are kept, or refused where --format cannot hold them; EXIF and
+    colour profile are kept in PNG, JPEG and WebP; pixels are turned upright; sound is dropped.
+
+    A bad file does not stop the others: it is listed at the end, and the exit code is 1.
+    """
+    settings = Settings(ending and f".{ending}", compare, skip_existing, quality)
+    with _interruptible(), engine.open(model) as derainer, progress_bar() as bar:
+        report = derain_files(inputs, output, derainer, settings, bar)
+    _print_report(report, output)
+    sys.exit(1 if report.failures else 0)
+
+
+@click.command()
+@click.argument("model", required=False, type=_PATH)
+@click.option("--input", "rainy", required=True, type=_PATH, help="Folder of rainy images.")
+@click.option("--target", required=True, type=_PATH, help="Folder of clean images.")
+@click.option("--outputs", type=_PATH, help="Folder of derained images to measure, without MODEL.")
+@click.option("--json", "json_file", type=_PATH, help="Also write the figures to this file.")
+@engine_options
+def evaluate(
+    model: Path | None,
+    rainy: Path,
+    target: Path,
+    outputs: Path | None,
+    json_file: Path | None,
+    engine: Engine,
+) -> None:
+    """Measure what MODEL makes of rainy images against clean targets.
+
+    Images are paired by name. Y-PSNR and SSIM are those of the deraining literature: the luma
+    of MATLAB's rgb2ycbcr, and an 11x11 Gaussian window.
+    """
+    if (model is None) == (outputs is None):
+        raise click.UsageError("give either MODEL or --outputs DIR")
+    pairs = pairs_from_folders(rainy, target)
+    opened = engine.open(model) if model else nullcontext()
+    with _interruptible(), opened as derainer, progress_bar() as bar:
+        if derainer:
+            rows = evaluate_model(derainer, pairs, bar)
+        else:
+            assert outputs is not None
+            rows = evaluate_folder(outputs, pairs, bar)
+    Console().print(table_from_rows(rows))
+    if json_file:
+        write_json(rows, json_file, source=str(model or outputs))
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn Ctrl-C into one line and the shell's exit code; click would exit with 1."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        click.echo("interrupted; no file was left half-written", err=True)
+        sys.exit(_INTERRUPTED)
+
+
+def _print_report(report: Report, output: Path) -> None:
+    """Print one line of result; notes and failures go to stderr."""
+    derained = _counted(report.images, "image"), _counted(report.videos, "video")
+    click.echo(
+        f"{output}: derained {' and '.join(filter(None, derained)) or 'nothing'}"
+        f"{f', skipped {report.skipped}' if report.skipped else ''}"
+        f"{f', failed {len(report.failures)}' if report.failures else ''}"
+        f"{_speed(report) if report.pixels else ''}"
+    )
+    if report.videos:
+        click.echo("note: the sound of videos is not kept", err=True)
+    for failure in report.failures:
+        click.echo(f"error: {failure}", err=True)
+
+
+def _counted(count: int, noun: str) -> str:
+    """Return "1 image", "2 images", or nothing for none."""
+    return f"{count} {noun}{'s' * (count > 1)}" if count else ""
+
+
+def _speed(report: Report) -> str:
+    megapixels = report.pixels / 1e6
+    per_second = megapixels / report.seconds
+    return f" ({megapixels:.2f} MP in {report.seconds:.1f} s, {per_second:.2g} MP/s)"

@@ -1,0 +1,69 @@
+"""The command line's options that `run` and `evaluate` share: how the model runs."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .derainer import Derainer
+from .providers import PROVIDERS
+from .tiles import Blend
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The arguments of a `Derainer`, but for the model."""
+
+    provider: str
+    threads: int | None
+    tile: int | None
+    overlap: int
+    blend: Blend
+
+    def open(self, model: Path) -> Derainer:
+        """Open a model with these options; raises what `Derainer` raises."""
+        return Derainer(
+            model,
+            provider=self.provider,
+            threads=self.threads,
+            tile=self.tile,
+            overlap=self.overlap,
+            blend=self.blend,
+        )
+
+
+_OPTIONS = (
+    click.option("--provider", default="cpu", show_default=True, help=f"{', '.join(PROVIDERS)}."),
+    click.option("--threads", type=int, help="Of ONNX Runtime; by default one per core."),
+    click.option("--tile", type=int, help="Side of tiles, pixels; by default images stay whole."),
+    click.option("--overlap", type=int, default=32, show_default=True, help="Of tiles, pixels."),
+    click.option(
+        "--blend",
+        type=click.Choice(["uniform", "feather"]),
+        default="uniform",
+        show_default=True,
+        help="Where tiles overlap: the authors' mean, or a fade without seams.",
+    ),
+)
+
+
+def engine_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options to a command, which gets them as one argument `engine`."""
+
+    @functools.wraps(command)
+    def with_engine(
+        provider: str,
+        threads: int | None,
+        tile: int | None,
+        overlap: int,
+        blend: Blend,
+        **others: Any,
+    ) -> None:
+        command(engine=Engine(provider, threads, tile, overlap, blend), **others)
+
+    for option in reversed(_OPTIONS):
+        with_engine = option(with_engine)
+    return with_engine

@@ -1,0 +1,54 @@
+"""The first directory of a TIFF structure: TIFF files are one, and so is EXIF inside other files.
+
+A structure is "II" or "MM" (the byte order), 42, the place of the first directory; a directory
+is a count, entries of 12 bytes (tag, type, count, value or its place), the next directory's place.
+"""
+
+import struct
+from dataclasses import dataclass
+
+_BYTE_ORDERS = {b"II": "<", b"MM": ">"}
+_SHORT = 3  # the type of 16-bit values, the only one needed here
+
+
+@dataclass(frozen=True)
+class Directory:
+    """Short values of the first directory.
+
+    Attributes:
+        byte_order: "<" or ">", as in `struct`.
+        values: tag -> its first value, for 16-bit values stored in the entry itself.
+        places: tag -> byte offset of that value.
+        next_place: byte offset of the next directory; 0 if there is none.
+    """
+
+    byte_order: str
+    values: dict[int, int]
+    places: dict[int, int]
+    next_place: int
+
+
+def directory_from_bytes(data: bytes) -> Directory | None:
+    """Return the first directory, or None where the bytes are no whole TIFF directory."""
+    order = _BYTE_ORDERS.get(data[:2])
+    if order is None:
+        return None
+    try:
+        (start,) = struct.unpack_from(order + "I", data, 4)
+        (count,) = struct.unpack_from(order + "H", data, start)
+        end = start + 2 + 12 * count
+        values, places = _short_values(data, order, range(start + 2, end, 12))
+        (next_place,) = struct.unpack_from(order + "I", data, end)
+    except struct.error:
+        return None
+    return Directory(order, values, places, next_place)
+
+
+def _short_values(data: bytes, order: str, entries: range) -> tuple[dict[int, int], dict[int, int]]:
+    values: dict[int, int] = {}
+    places: dict[int, int] = {}
+    for entry in entries:
+        tag, kind, _, value = struct.unpack_from(order + "HHIH", data, entry)
+        if kind == _SHORT:
+            values[tag], places[tag] = value, entry + 8
+    return values, places

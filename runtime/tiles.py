@@ -1,0 +1,173 @@
+"""Derain in overlapping tiles, in memory that does not grow with the image's height.
+
+The network's attention and gates look at everything they are given, so a tile's result is not
+the same part of the whole image's result: compare tiled with tiled.
+
+    uniform   the authors' rule: square tiles no larger than the image's shorter side; where
+              tiles overlap, their mean
+    feather   ours: tiles are cut to the image along each axis, and a tile counts less and less
+              towards its edges, so no seam remains where it begins; an image that fits into one
+              tile comes out as if there were no tiling
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drsformer.contract import (
+    CHANNELS,
+    CONTRACT,
+    Batch,
+    Image,
+    image_from_output,
+    input_from_image,
+    padded_size,
+)
+from drsformer.errors import ShapeError
+
+Blend = Literal["uniform", "feather"]
+Network = Callable[[Batch], Batch]
+OnTile = Callable[[int, int], None]  # tiles done, tiles in all
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where the tiles lie along one axis of the padded image, and how much each pixel counts.
+
+    Attributes:
+        starts: first pixel of each tile, ascending; the last tile ends with the image.
+        window: float32 (side,), the weight of a tile's pixels, in (0, 1].
+        total: float32 (length,), the sum of all tiles' weights over each pixel, above 0.
+    """
+
+    starts: tuple[int, ...]
+    window: NDArray[np.float32]
+    total: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How to cut images.
+
+    Attributes:
+        tile: longest side of a tile, pixels; a multiple of 8.
+        overlap: pixels that neighbours share at least; 0 <= overlap < tile.
+        blend: what becomes of pixels under several tiles.
+    """
+
+    tile: int
+    overlap: int = 32
+    blend: Blend = "uniform"
+
+    def __post_init__(self) -> None:
+        """Raise ShapeError for settings that fit no image."""
+        multiple = CONTRACT.multiple_of
+        if self.tile < multiple or self.tile % multiple:
+            raise ShapeError(
+                f"tile is {self.tile} pixels; expected a positive multiple of {multiple}"
+            )
+        if not 0 <= self.overlap < self.tile:
+            raise ShapeError(
+                f"overlap is {self.overlap} pixels; expected 0 to {self.tile - 1}, below the tile"
+            )
+        if self.blend not in get_args(Blend):
+            raise ShapeError(f"blend is {self.blend!r}; expected {' or '.join(get_args(Blend))}")
+
+    def axes(self, height: int, width: int) -> tuple[Axis, Axis]:
+        """Return where tiles go on a padded image, along its height and its width, in pixels.
+
+        Raises:
+            ShapeError: uniform tiles, cut to the shorter side, would not exceed the overlap.
+        """
+        if self.blend == "feather":
+            return self._axis(height, min(self.tile, height)), self._axis(
+                width, min(self.tile, width)
+            )
+        side = min(self.tile, height, width)
+        if side <= self.overlap and height != width:
+            raise ShapeError(
+                f"an image, padded to {height}x{width}, leaves square tiles of {side} pixels, not "
+                f"more than the overlap of {self.overlap}; lower --overlap below {side}, or use "
+                "--blend feather, whose tiles need not be square"
+            )
+        return self._axis(height, side), self._axis(width, side)
+
+    def _axis(self, length: int, side: int) -> Axis:
+        starts = (0,)
+        if side < length:
+            starts = (*range(0, length - side, side - self.overlap), length - side)
+        window = np.ones(side, np.float32)
+        if self.blend == "feather" and len(starts) > 1:
+            window = _ramps(side, self.overlap)
+        total = np.zeros(length, np.float32)
+        for start in starts:
+            total[start : start + side] += window
+        return Axis(starts, window, total)
+
+
+def _ramps(side: int, overlap: int) -> NDArray[np.float32]:
+    """Return weights rising over `overlap` pixels to 1 and falling again; float32 (side,), > 0.
+
+    Linear, since two linear ramps already add up to 1 where exactly two tiles meet.
+    """
+    from_edge = np.minimum(np.arange(side), np.arange(side)[::-1]) + 1
+    return np.minimum(from_edge / np.float32(overlap + 1), 1).astype(np.float32)
+
+
+def derain_tiles(image: Image, network: Network, tiling: Tiling, on_tile: OnTile | None) -> Image:
+    """Derain an image tile by tile.
+
+    A row of tiles is summed in one band as wide as the image. What no later row touches is
+    finished at once, and the band moves down; each tile is padded and scaled on its own. So
+    beside the image and the result, memory is in proportion to tile times width.
+
+    Args:
+        image: uint8 or uint16 (H, W, 3), RGB.
+        network: float32 (1, 3, h, w) in [0, 1] to the same shape, not clamped.
+        tiling: how to cut.
+        on_tile: called after each tile with the number done and the number in all.
+
+    Returns:
+        An image of the same shape and dtype.
+
+    Raises:
+        ShapeError: the tiling cannot be laid over this image.
+    """
+    rows, columns = tiling.axes(*padded_size(*image.shape[:2]))
+    window = np.outer(rows.window, columns.window)
+    band = np.zeros((CHANNELS, len(window), len(columns.total)), np.float32)
+    result = np.empty_like(image)
+    done, count = 0, len(rows.starts) * len(columns.starts)
+    for top, next_top in pairwise((*rows.starts, len(rows.total))):
+        for tile, under in _row_of_tiles(image, band, top, columns):
+            under += network(tile)[0] * window
+            done += 1
+            if on_tile:
+                on_tile(done, count)
+        finished = next_top - top
+        mean = band[:, :finished] / np.outer(rows.total[top:next_top], columns.total)
+        result[top:next_top] = image_from_output(mean[None], like=result[top:next_top])
+        band[:, :-finished] = band[:, finished:]
+        band[:, -finished:] = 0
+    return result
+
+
+def _row_of_tiles(
+    image: Image, band: NDArray[np.float32], top: int, columns: Axis
+) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
+    """Yield each tile of a row, as network input, and the part of the band that it lies under."""
+    y, x = _sources(image.shape[0]), _sources(image.shape[1])
+    height, width = band.shape[1], len(columns.window)
+    for left in columns.starts:
+        tile = image[np.ix_(y[top : top + height], x[left : left + width])]
+        yield input_from_image(tile), band[:, :, left : left + width]
+
+
+def _sources(length: int) -> NDArray[np.intp]:
+    """Return, for each pixel of a padded axis, the image's pixel it repeats; see the contract."""
+    padded = padded_size(length, length)[0]
+    return np.pad(np.arange(length), (0, padded - length), mode="reflect")

@@ -1,0 +1,121 @@
+"""Writes a video that appears whole or not at all.
+
+OpenCV decides what can be encoded; its wheels hold no H.264 encoder. So, by the name's ending:
+
+    .mp4 .m4v .mov   MPEG-4 part 2, lossy, plays nearly everywhere
+    .avi             Motion JPEG, `quality`, takes odd sizes; up to 2 GB
+    .mkv             FFV1, lossless and large
+    .webm            VP9, lossy
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from drsformer.contract import Image
+from drsformer.errors import ImageError
+from drsformer.files import written_whole
+
+from .formats import VIDEO_CODECS
+from .images import DEFAULT_QUALITY
+from .quiet import muted_stderr
+
+# FFmpeg is fed even sizes only: OpenCV cuts the last row or column off without a word
+_OPENCV_ITSELF = "MJPG"
+
+
+@contextmanager
+def written_video(
+    path: Path, *, fps: float, height: int, width: int, quality: int = DEFAULT_QUALITY
+) -> Iterator[Callable[[Image], None]]:
+    """Give a function that appends a uint8 frame; the video appears whole or not at all.
+
+    Args:
+        path: the new file; its ending chooses the codec.
+        fps: frames per second.
+        height: of every frame, pixels.
+        width: likewise.
+        quality: of Motion JPEG, 1 to 100.
+
+    Raises:
+        ImageError: no codec for the ending or the size, or a frame was not encoded.
+        DRSformerError: the place cannot be written, or the disk is full.
+    """
+    codec = _codec_from_name(path)
+    _check_size(path, codec, height, width)
+    with written_whole(path) as temporary:
+        encoder = _open_encoder(temporary, codec, fps, (width, height), quality)
+        count = 0
+
+        def write(frame: Image) -> None:
+            nonlocal count
+            _encode(encoder, frame, path)
+            count += 1
+
+        try:
+            yield write
+        finally:
+            with muted_stderr():
+                encoder.release()
+        _check_frames(temporary, count, path)
+
+
+def _codec_from_name(path: Path) -> str:
+    try:
+        return VIDEO_CODECS[path.suffix.lower()]
+    except KeyError:
+        raise ImageError(
+            f"{path}: no video is written under a name ending in {path.suffix!r}; "
+            f"use one of {', '.join(VIDEO_CODECS)}"
+        ) from None
+
+
+def _check_size(path: Path, codec: str, height: int, width: int) -> None:
+    if codec != _OPENCV_ITSELF and (height % 2 or width % 2):
+        raise ImageError(
+            f"{path}: frames of {width} x {height} pixels; this format takes even sizes only, "
+            "pass --format avi"
+        )
+
+
+def _open_encoder(
+    path: Path, codec: str, fps: float, size: tuple[int, int], quality: int
+) -> cv2.VideoWriter:
+    """Open OpenCV's encoder; `size` is width, height."""
+    backend = cv2.CAP_OPENCV_MJPEG if codec == _OPENCV_ITSELF else cv2.CAP_FFMPEG
+    fourcc = cv2.VideoWriter.fourcc(*codec)
+    with muted_stderr():
+        encoder = cv2.VideoWriter(str(path), backend, fourcc, fps, size)
+        encoder.set(cv2.VIDEOWRITER_PROP_QUALITY, quality)
+    if not encoder.isOpened():
+        raise ImageError(
+            f"{path.suffix}: this OpenCV cannot encode {codec} at {fps:g} frames per second; "
+            "pass --format avi"
+        )
+    return encoder
+
+
+def _encode(encoder: cv2.VideoWriter, frame: Image, path: Path) -> None:
+    try:
+        with muted_stderr():
+            encoder.write(np.ascontiguousarray(frame[:, :, ::-1]))
+    except cv2.error as error:
+        raise ImageError(f"{path}: OpenCV cannot encode a frame ({error.err})") from error
+
+
+def _check_frames(temporary: Path, count: int, path: Path) -> None:
+    """Count what can be read back: OpenCV does not say when a frame could not be written."""
+    with muted_stderr():
+        capture = cv2.VideoCapture(str(temporary), cv2.CAP_FFMPEG)
+        found = 0
+        while capture.grab():
+            found += 1
+        capture.release()
+    if found != count:
+        raise ImageError(
+            f"cannot write {path}: {found} of {count} frames arrived, the disk is probably full; "
+            "nothing was left behind"
+        )
