@@ -21,6 +21,15 @@ def bundled_photos() -> list[NDArray[np.uint8]]:
     Raises:
         CalibrationError: scikit-image is not installed.
     """
+    return [bundled_photo(name) for name in BUNDLED]
+
+
+def bundled_photo(name: str) -> NDArray[np.uint8]:
+    """Return one of `BUNDLED`, uint8 (H, W, 3) RGB.
+
+    Raises:
+        CalibrationError: scikit-image is not installed.
+    """
     try:
         from skimage import data
     except ImportError as error:
@@ -28,7 +37,7 @@ def bundled_photos() -> list[NDArray[np.uint8]]:
             "the bundled photographs come with scikit-image, which is not installed: "
             "pip install 'drs-export[calibration]'"
         ) from error
-    return [_as_rgb(getattr(data, name)()) for name in BUNDLED]
+    return _as_rgb(getattr(data, name)())
 
 
 def photos_from_folder(folder: Path) -> list[NDArray[np.uint8]]:

@@ -45,11 +45,16 @@ class DRSformerConfig:
     @property
     def variant(self) -> str:
         """The name users know the network by."""
-        return "DRSformer with MEFC" if self.mefc else "DRSformer without MEFC"
+        return variant(mefc=self.mefc)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as JSON-ready values."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+def variant(*, mefc: bool) -> str:
+    """Return the name users know the network by."""
+    return "DRSformer with MEFC" if mefc else "DRSformer without MEFC"
 
 
 def hidden_from_factor(dim: int, factor: float) -> tuple[int, int, int, int, int]:
@@ -117,4 +122,3 @@ def _heads(state: Mapping[str, HasShape], level: str) -> int:
 
 def _hidden(state: Mapping[str, HasShape], level: str) -> int:
     return int(state[f"{level}.0.ffn.dwconv3x3.weight"].shape[0]) // 2
-

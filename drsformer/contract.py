@@ -94,7 +94,9 @@ def contract_from_json(text: str, *, source: str) -> Contract:
     return contract
 
 
-def padded_size(height: int, width: int, multiple_of: int = CONTRACT.multiple_of) -> tuple[int, int]:
+def padded_size(
+    height: int, width: int, multiple_of: int = CONTRACT.multiple_of
+) -> tuple[int, int]:
     """Return height and width rounded up to the next multiple, pixels."""
     return -(-height // multiple_of) * multiple_of, -(-width // multiple_of) * multiple_of
 

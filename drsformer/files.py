@@ -22,10 +22,14 @@ def written_whole(path: Path) -> Iterator[Path]:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
+        )
         os.close(handle)
     except OSError as error:
-        raise DRSformerError(f"cannot write {path}: {error.strerror}; choose another place") from error
+        raise DRSformerError(
+            f"cannot write {path}: {error.strerror}; choose another place"
+        ) from error
     temporary = Path(name)
     try:
         yield temporary

@@ -30,16 +30,25 @@ def top_k_counts(channels: int) -> tuple[int, ...]:
     return tuple(int(channels * n / d) for n, d in TOP_K_FRACTIONS)
 
 
+class Affine(nn.Module):
+    """A norm's scale and, unless BiasFree, its offset; a module for the sake of their names."""
+
+    weight: nn.Parameter
+    bias: nn.Parameter | None
+
+    def __init__(self, dim: int, kind: LayerNormKind) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+        offset = nn.Parameter(torch.zeros(dim)) if kind == "WithBias" else None
+        self.register_parameter("bias", offset)
+
+
 class LayerNorm(nn.Module):
     """Normalisation over the channels of each pixel."""
 
     def __init__(self, dim: int, kind: LayerNormKind) -> None:
         super().__init__()
-        self.body = nn.Module()
-        self.body.register_parameter("weight", nn.Parameter(torch.ones(dim)))
-        self.body.register_parameter(
-            "bias", nn.Parameter(torch.zeros(dim)) if kind == "WithBias" else None
-        )
+        self.body = Affine(dim, kind)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
         centred = x - x.mean(1, keepdim=True)
@@ -191,18 +200,32 @@ class ExpertGates(nn.Module):
         return logits.view(-1, MEFC_STEPS, EXPERT_COUNT).softmax(-1)  # (B, steps, experts)
 
 
+class Pointwise(nn.Module):
+    """A 1x1 convolution and relu."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.op = nn.Sequential(nn.Conv2d(dim, dim, 1, bias=False), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
+        return self.op(x)
+
+
 class Experts(nn.Module):
     """The preprocessing convolution and the four expert steps."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.preprocess = nn.Module()
-        self.preprocess.op = nn.Sequential(nn.Conv2d(dim, dim, 1, bias=False), nn.ReLU())
+        self.preprocess = Pointwise(dim)
         self._ops = nn.ModuleList([ExpertStep(dim) for _ in range(MEFC_STEPS)])
 
+    def steps(self) -> list[ExpertStep]:
+        """Return the four steps by their type."""
+        return [step for step in self._ops if isinstance(step, ExpertStep)]
+
     def forward(self, x: Tensor, gates: Tensor) -> Tensor:  # (B, C, H, W), (B, steps, experts)
-        x = self.preprocess.op(x)
-        for i, step in enumerate(self._ops):
+        x = self.preprocess(x)
+        for i, step in enumerate(self.steps()):
             x = step(x, gates[:, i])
         return x
 
@@ -214,8 +237,14 @@ class MEFC(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList([ExpertGates(dim), Experts(dim)])
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
+    def parts(self) -> tuple[ExpertGates, Experts]:
+        """Return the two layers by their types."""
         gates, experts = self.layers
+        assert isinstance(gates, ExpertGates) and isinstance(experts, Experts)
+        return gates, experts
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
+        gates, experts = self.parts()
         return experts(x, gates(x))
 
 

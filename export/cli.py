@@ -10,8 +10,6 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-
-
 from drsformer.files import written_whole
 
 from .agreement import OnStep, Report
@@ -94,8 +92,13 @@ def inspect(file: Path, as_json: bool) -> None:
 def print_exported(exported: Exported) -> None:
     """Print the summary of an export."""
     Console().print(_report_table(exported.report))
+    if exported.report.rewrite_error_float64 is not None:
+        error = exported.report.rewrite_error_float64
+        click.echo(f"rewritten against plain network in float64: max error {error:.1e}")
     size = exported.path.stat().st_size / 1e6
-    click.echo(f"{exported.path}: {size:.1f} MB, {exported.nodes} nodes, agrees with the checkpoint")
+    click.echo(
+        f"{exported.path}: {size:.1f} MB, {exported.nodes} nodes, agrees with the checkpoint"
+    )
     click.echo(f"{exported.report_path}: the validation report")
 
 

@@ -8,12 +8,21 @@ quarter of the operators. Its tensors are functions of the model's parameters, s
 flow through it: the shipped checkpoint is trained in this form.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from drsformer.model import Attention, Block, DRSformer, FeedForward, LayerNorm, top_k_counts
+from drsformer.model import (
+    MEFC,
+    Attention,
+    Block,
+    DRSformer,
+    FeedForward,
+    LayerNorm,
+    Resample,
+    top_k_counts,
+)
 
 from .ops import Conv, Ops, T, conv_from_module
 from .rewrites.fold_experts import FoldedMEFC, fold_mefc
@@ -56,9 +65,7 @@ class DeployedAttention:
         q, k, v = ops.split(qkv, [channels] * 3, axis=1)  # each (B, C, H, W)
         q, k = (ops.reshape(t, (0, heads, width, -1)) for t in (q, k))  # (B, heads, c, N)
         scores = scores_from_raw(ops, q, k, self.temperature)  # (B, heads, c, c)
-        attention = merged_map(
-            ops, scores, self.gains, self.counts, heads=heads, width=width
-        )
+        attention = merged_map(ops, scores, self.gains, self.counts, heads=heads, width=width)
         out = apply_map(ops, attention, v, self.projection, like=x)  # (B, C, H, W)
         if self.bias is not None:
             out = ops.add(out, ops.constant("project_out.bias", self.bias[:, None, None]))
@@ -136,24 +143,30 @@ def deployment_from_model(model: DRSformer) -> Deployment:
     Raises:
         ExportError: a rewrite's precondition does not hold for this model.
     """
-    named = dict(model.named_children())
-    levels = {name: m for name, m in named.items() if isinstance(m, nn.Sequential)}
-    mefcs = {name: named[name] for name in ("encoder_level0", "refinement") if model.config.mefc}
-    convs = {name: conv_from_module(m) for name, m in named.items() if isinstance(m, nn.Conv2d)}
-    convs["patch_embed"] = conv_from_module(model.patch_embed.proj)
-    for name in ("up4_3", "up3_2", "up2_1"):
-        convs[name] = conv_from_module(named[name].body[0])
-    for name in ("down1_2", "down2_3", "down3_4"):
-        convs[name] = strided_downsample(conv_from_module(named[name].body[0]))
+    levels = {name: m for name, m in model.named_children() if isinstance(m, nn.Sequential)}
+    mefcs = {name: m for name, m in model.named_children() if isinstance(m, MEFC)}
     return Deployment(
-        convs=convs,
+        convs=dict(_convs(model)),
         levels={name: tuple(map(deploy_block, blocks)) for name, blocks in levels.items()},
         mefcs={name: fold_mefc(m) for name, m in mefcs.items()},
     )
 
 
-def deploy_block(block: Block) -> DeployedBlock:
+def _convs(model: DRSformer) -> Iterator[tuple[str, Conv]]:
+    """Yield the convolutions outside blocks and compensators, under their stage's name."""
+    yield "patch_embed", conv_from_module(model.patch_embed.proj)
+    for name, module in model.named_children():
+        if isinstance(module, nn.Conv2d):
+            yield name, conv_from_module(module)
+        if isinstance(module, Resample):
+            conv = conv_from_module(module.body[0])
+            down = isinstance(module.body[1], nn.PixelUnshuffle)
+            yield name, strided_downsample(conv) if down else conv
+
+
+def deploy_block(block: nn.Module) -> DeployedBlock:
     """Rewrite one transformer block."""
+    assert isinstance(block, Block)
     centred = block.norm1.body.bias is not None
     return DeployedBlock(
         attention=deploy_attention(block.attn, block.norm1),

@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 
 from drsformer.checkpoint import checkpoint_from_file
-from drsformer.config import DRSformerConfig
+from drsformer.config import DRSformerConfig, variant
 from drsformer.contract import METADATA_KEY
 from drsformer.files import sha256_of
 
@@ -37,7 +37,8 @@ def _describe_checkpoint(path: Path) -> dict[str, Any]:
     checkpoint = checkpoint_from_file(path)
     shapes = {name: list(tensor.shape) for name, tensor in checkpoint.state.items()}
     return {
-        "file": _file(path, "DRSformer checkpoint") | {"state dict under": checkpoint.container or "(top)"},
+        "file": _file(path, "DRSformer checkpoint")
+        | {"state dict under": checkpoint.container or "(top)"},
         "network": _network(checkpoint.config)
         | {"parameters": sum(t.numel() for t in checkpoint.state.values()), "tensors": len(shapes)},
     }
@@ -52,7 +53,9 @@ def _describe_onnx(path: Path) -> dict[str, Any]:
     contract = made.pop(METADATA_KEY, None)
     counts = Counter(node.op_type for node in proto.graph.node)
     described: dict[str, Any] = {
-        "file": _file(path, "ONNX model of drs-export" if ours else "ONNX model, not made by drs-export")
+        "file": _file(
+            path, "ONNX model of drs-export" if ours else "ONNX model, not made by drs-export"
+        )
     }
     if config:
         described["network"] = _network_from_dict(config)
@@ -83,8 +86,7 @@ def _network(config: DRSformerConfig) -> dict[str, Any]:
 
 
 def _network_from_dict(values: dict[str, Any]) -> dict[str, Any]:
-    tuples = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return _network(DRSformerConfig(**tuples))
+    return {"variant": variant(mefc=values["mefc"])} | values
 
 
 def _tensors(values: Any) -> dict[str, str]:

@@ -11,7 +11,7 @@ from drsformer.checkpoint import checkpoint_from_file
 from drsformer.errors import AgreementError, ExportError
 from drsformer.files import sha256_of, written_whole
 
-from .agreement import Report, agreement
+from .agreement import Report, agreement, rewrite_error
 from .onnx_from_model import ExportSettings, onnx_from_model
 
 OnStep = Callable[[str], None]
@@ -59,13 +59,14 @@ def onnx_from_checkpoint(
     on_step(f"reading {path.name}")
     checkpoint = checkpoint_from_file(path)
     model = checkpoint.model()
-    on_step("exporting" if settings.plain else "rewriting and exporting")
+    on_step("exporting" if settings.plain else "rewriting, proving and exporting")
+    rewritten = None if settings.plain else rewrite_error(model)
     proto = onnx_from_model(model, settings, {"checkpoint_sha256": checkpoint.sha256})
     target = report_path(output)
     with written_whole(target) as temporary_report, written_whole(output) as temporary:
         temporary.write_bytes(proto.SerializeToString(deterministic=True))
         hashes = (sha256_of(temporary), checkpoint.sha256)
-        report = agreement(temporary, model, hashes=hashes, on_step=on_step)
+        report = agreement(temporary, model, hashes=hashes, rewritten=rewritten, on_step=on_step)
         raise_unless_passed(report, output, remedy="nothing was written; please report this")
         temporary_report.write_text(report.to_json())
     return Exported(output, target, report, len(proto.graph.node))
@@ -98,7 +99,9 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     except OSError as error:
         raise ExportError(f"cannot read {path}: {error.strerror}") from error
     except Exception as error:  # protobuf's and the checker's errors share no narrower base
-        raise ExportError(f"{path} is not an ONNX model: empty, truncated or another kind of file") from error
+        raise ExportError(
+            f"{path} is not an ONNX model: empty, truncated or another kind of file"
+        ) from error
     return proto
 
 

@@ -6,6 +6,7 @@ opset (FP8: 19, BF16: 22) changes no node. See docs/decisions.md.
 """
 
 import json
+import logging
 import warnings
 from dataclasses import dataclass
 
@@ -131,8 +132,10 @@ def _plain_model(model: DRSformer, settings: ExportSettings) -> onnx.ModelProto:
         2: None if settings.height else multiple * torch.export.Dim("height8", min=1),
         3: None if settings.width else multiple * torch.export.Dim("width8", min=1),
     }
+    # the exporter's deprecations and its remarks on packages it misses are not the user's
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter's own deprecations are not the user's
+        warnings.simplefilter("ignore")
         program = torch.onnx.export(
             model,
             (image,),

@@ -5,7 +5,7 @@ or an error about it, finds the way back. Shapes are never computed in the graph
 sizes (0), infers one (-1), or takes the shape of another tensor as a whole.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -16,7 +16,10 @@ from torch import Tensor
 from .ops import Conv
 
 STAGE_PREFIX = "stage/"  # names of the tensors that validation marks as outputs
-AXES_AS_INPUT_OPSET = 18  # from here on ReduceMean and ReduceL2 take axes as an input
+REDUCTION_OPSET = 18  # from here on ReduceMean and ReduceL2 take axes as an input
+
+
+Attribute = int | str | Sequence[int]
 
 
 class OnnxOps:
@@ -51,7 +54,7 @@ class OnnxOps:
         inputs = [x, self.constant(f"{name}.weight", conv.weight)]
         if conv.bias is not None:
             inputs.append(self.constant(f"{name}.bias", conv.bias))
-        attributes = {
+        attributes: dict[str, Attribute] = {
             "kernel_shape": list(conv.weight.shape[2:]),
             "pads": [conv.padding] * 4,
             "strides": [conv.stride] * 2,
@@ -140,11 +143,15 @@ class OnnxOps:
         return self._node("DepthToSpace", [x], {"blocksize": 2, "mode": "CRD"})
 
     def average_pool_3x3(self, x: ir.Value) -> ir.Value:
-        attributes = {"kernel_shape": [3, 3], "pads": [1] * 4, "count_include_pad": 0}
+        attributes: dict[str, Attribute] = {
+            "kernel_shape": [3, 3],
+            "pads": [1] * 4,
+            "count_include_pad": 0,
+        }
         return self._node("AveragePool", [x], attributes)
 
     def _reduce(self, op_type: str, x: ir.Value, axes: Sequence[int]) -> ir.Value:
-        if self.opset < AXES_AS_INPUT_OPSET:
+        if self.opset < REDUCTION_OPSET:
             return self._node(op_type, [x], {"axes": list(axes), "keepdims": 1})
         return self._node(op_type, [x, self._integers(axes)], {"keepdims": 1})
 
@@ -152,7 +159,7 @@ class OnnxOps:
         self,
         op_type: str,
         inputs: Sequence[ir.Value],
-        attributes: dict[str, object] | None = None,
+        attributes: Mapping[str, Attribute] | None = None,
         *,
         name: str | None = None,
     ) -> ir.Value:
@@ -162,15 +169,13 @@ class OnnxOps:
         self,
         op_type: str,
         inputs: Sequence[ir.Value],
-        attributes: dict[str, object] | None = None,
+        attributes: Mapping[str, Attribute] | None = None,
         *,
         outputs: int,
         name: str | None = None,
     ) -> list[ir.Value]:
         path = self._unique(self._path(name or op_type))
-        made = self.tape.op_multi_out(
-            op_type, inputs, attributes, num_outputs=outputs, name=path
-        )  # type: ignore[arg-type]  # a dict of plain values is what it takes
+        made = self.tape.op_multi_out(op_type, inputs, attributes, num_outputs=outputs, name=path)
         for i, value in enumerate(made):
             value.name = path if outputs == 1 else f"{path}.{i}"
         return list(made)

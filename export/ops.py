@@ -8,7 +8,7 @@ Names and meanings are those of the ONNX operators; T is a tensor, or the name o
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -40,9 +40,9 @@ class Conv:
     dilation: int = 1
 
 
-def conv_from_module(module: nn.Conv2d) -> Conv:
+def conv_from_module(module: nn.Module) -> Conv:
     """Return the weights and settings of a square, zero-padded convolution module."""
-    assert not isinstance(module.padding, str)
+    assert isinstance(module, nn.Conv2d) and not isinstance(module.padding, str)
     return Conv(
         weight=module.weight,
         bias=module.bias,
@@ -56,7 +56,7 @@ def conv_from_module(module: nn.Conv2d) -> Conv:
 class Ops(Protocol[T]):
     """What a deployment form may use; every operator is in the standard ONNX set."""
 
-    def scope(self, name: str) -> "ScopeContext": ...
+    def scope(self, name: str) -> AbstractContextManager[None]: ...
     def mark(self, stage: str, x: T) -> T: ...
     def constant(self, name: str, value: Tensor) -> T: ...
     def conv(self, name: str, x: T, conv: Conv) -> T: ...
@@ -85,13 +85,6 @@ class Ops(Protocol[T]):
     def reshape_like(self, x: T, other: T) -> T: ...
     def depth_to_space(self, x: T) -> T: ...
     def average_pool_3x3(self, x: T) -> T: ...
-
-
-class ScopeContext(Protocol):
-    """A `with` block that names what is made inside it."""
-
-    def __enter__(self) -> None: ...
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 @dataclass
@@ -187,7 +180,7 @@ class TorchOps:
         return x[..., list(indices)]
 
     def split(self, x: Tensor, sizes: Sequence[int], axis: int) -> list[Tensor]:
-        return list(x.split(list(sizes), axis))
+        return list(torch.split(x, list(sizes), axis))
 
     def concat(self, xs: Sequence[Tensor]) -> Tensor:
         """Join along channels."""

@@ -27,7 +27,7 @@ class Settings:
         suffix: the ending to write instead of the input's, such as ".png", or None.
         compare: write side-by-side pictures too; of a video, of its middle frame.
         skip_existing: leave out inputs whose outputs exist, whatever made them.
-        quality: of JPEG, WebP and Motion JPEG, 1 to 100.
+        quality: of JPEG and WebP, 1 to 100; WebP is lossless at 100.
     """
 
     suffix: str | None = None
@@ -111,7 +111,7 @@ def _do(job: Job, derainer: Derainer, settings: Settings, watcher: Watcher, repo
     if settings.skip_existing and all(path.exists() for path in job.outputs()):
         report.skipped += 1
     elif is_video_name(job.source):
-        report.pixels += _derain_video(job, derainer, settings, watcher)
+        report.pixels += _derain_video(job, derainer, watcher)
         report.videos += 1
     else:
         report.pixels += _derain_image(job, derainer, settings, watcher)
@@ -132,7 +132,7 @@ def _derain_image(job: Job, derainer: Derainer, settings: Settings, watcher: Wat
     return int(height * width)
 
 
-def _derain_video(job: Job, derainer: Derainer, settings: Settings, watcher: Watcher) -> int:
+def _derain_video(job: Job, derainer: Derainer, watcher: Watcher) -> int:
     """Do one video; return the number of pixels of all frames."""
     with (
         VideoReader(job.source) as reader,
@@ -141,7 +141,6 @@ def _derain_video(job: Job, derainer: Derainer, settings: Settings, watcher: Wat
             fps=reader.fps,
             height=reader.height,
             width=reader.width,
-            quality=settings.quality,
         ) as write,
     ):
         done = 0

@@ -1,5 +1,6 @@
 """`drs-export run` and `drs-export evaluate`."""
 
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,7 +17,7 @@ from .pairs import pairs_from_folders
 from .progress import progress_bar
 from .table import table_from_rows
 
-_INTERRUPTED = 130  # the shell's code for Ctrl-C
+_KILLED = 128  # the shell adds the signal's number
 _FORMATS = ("png", "jpg", "webp", "tiff", "bmp", "mp4", "mov", "avi", "mkv", "webm")
 _PATH = click.Path(path_type=Path)
 
@@ -35,7 +36,7 @@ _PATH = click.Path(path_type=Path)
     type=click.IntRange(1, 100),
     default=DEFAULT_QUALITY,
     show_default=True,
-    help="Of JPEG, WebP (100 is lossless) and AVI.",
+    help="Of JPEG and WebP; at 100 WebP is lossless.",
 )
 @engine_options
 def run(
@@ -86,8 +87,11 @@ def evaluate(
     if (model is None) == (outputs is None):
         raise click.UsageError("give either MODEL or --outputs DIR")
     pairs = pairs_from_folders(rainy, target)
-    opened = engine.open(model) if model else nullcontext()
-    with _interruptible(), opened as derainer, progress_bar() as bar:
+    with (
+        _interruptible(),
+        engine.open(model) if model else nullcontext() as derainer,
+        progress_bar() as bar,
+    ):
         if derainer:
             rows = evaluate_model(derainer, pairs, bar)
         else:
@@ -100,12 +104,19 @@ def evaluate(
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Turn Ctrl-C into one line and the shell's exit code; click would exit with 1."""
+    """End on Ctrl-C or SIGTERM with clean-up, one line, and the shell's exit code for them."""
+
+    def terminate(number: int, _frame: object) -> None:
+        sys.exit(_KILLED + number)
+
+    former = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # click would exit with 1
         click.echo("interrupted; no file was left half-written", err=True)
-        sys.exit(_INTERRUPTED)
+        sys.exit(_KILLED + signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _print_report(report: Report, output: Path) -> None:

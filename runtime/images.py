@@ -26,6 +26,7 @@ from drsformer.files import written_whole
 from .formats import check_one_picture, format_from_bytes, format_from_name
 from .orientation import orientation_from_exif, upright, upright_exif
 from .quiet import muted_stderr
+from .tiff import with_untouched_colours
 
 DEFAULT_QUALITY = 95
 _LOSSLESS = 100  # the --quality from which WebP is lossless
@@ -73,6 +74,8 @@ def read_image(path: Path) -> Picture:
     data = _bytes_from_file(path)
     format_name = format_from_bytes(data, path)
     check_one_picture(data, path)
+    if format_name == "TIFF":
+        data = with_untouched_colours(data)
     pixels, exif, profile = _decode(data, path, format_name)
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ImageError(

@@ -98,16 +98,15 @@ def _placed(path: Path, output: Path) -> list[tuple[Path, Path]]:
         return [(path, Path(path.name))]
     if path.resolve() == output.resolve():
         raise ImageError(f"{path} is input and output; choose another --output folder")
-    files = [file for file in _files(path, output.resolve()) if is_known_name(file)]
+    files = [
+        file
+        for file in _files(path, output.resolve())
+        if is_image_name(file) or is_video_name(file)
+    ]
     if not files:
         endings = ", ".join([*IMAGE_FORMATS, *VIDEO_CODECS])
         raise ImageError(f"{path}: the folder holds no image or video; known endings: {endings}")
     return [(file, file.relative_to(path)) for file in files]
-
-
-def is_known_name(path: Path) -> bool:
-    """Whether the name ends as an image's or a video's."""
-    return is_image_name(path) or is_video_name(path)
 
 
 def _files(folder: Path, output: Path) -> Iterator[Path]:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 _BYTE_ORDERS = {b"II": "<", b"MM": ">"}
 _SHORT = 3  # the type of 16-bit values, the only one needed here
 
+_EXTRA_SAMPLES = 338  # the tag that says what alpha is
+_PREMULTIPLIED, _PLAIN = 1, 2
+
 
 @dataclass(frozen=True)
 class Directory:
@@ -42,6 +45,21 @@ def directory_from_bytes(data: bytes) -> Directory | None:
     except struct.error:
         return None
     return Directory(order, values, places, next_place)
+
+
+def with_untouched_colours(tiff: bytes) -> bytes:
+    """Return a TIFF file whose colours a decoder leaves alone.
+
+    libtiff multiplies 8-bit colours by their alpha, which loses bits for good, unless the file
+    says that this was done before.
+    """
+    directory = directory_from_bytes(tiff)
+    if directory is None or directory.values.get(_EXTRA_SAMPLES) != _PLAIN:
+        return tiff
+    changed = bytearray(tiff)
+    place = directory.places[_EXTRA_SAMPLES]
+    struct.pack_into(directory.byte_order + "H", changed, place, _PREMULTIPLIED)
+    return bytes(changed)
 
 
 def _short_values(data: bytes, order: str, entries: range) -> tuple[dict[int, int], dict[int, int]]:

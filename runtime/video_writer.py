@@ -3,9 +3,11 @@
 OpenCV decides what can be encoded; its wheels hold no H.264 encoder. So, by the name's ending:
 
     .mp4 .m4v .mov   MPEG-4 part 2, lossy, plays nearly everywhere
-    .avi             Motion JPEG, `quality`, takes odd sizes; up to 2 GB
+    .avi             Motion JPEG, lossy
     .mkv             FFV1, lossless and large
     .webm            VP9, lossy
+
+OpenCV's own Motion JPEG encoder would take odd sizes, but rounds the frame rate to whole numbers.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,34 +22,29 @@ from drsformer.errors import ImageError
 from drsformer.files import written_whole
 
 from .formats import VIDEO_CODECS
-from .images import DEFAULT_QUALITY
 from .quiet import muted_stderr
-
-# FFmpeg is fed even sizes only: OpenCV cuts the last row or column off without a word
-_OPENCV_ITSELF = "MJPG"
 
 
 @contextmanager
 def written_video(
-    path: Path, *, fps: float, height: int, width: int, quality: int = DEFAULT_QUALITY
+    path: Path, *, fps: float, height: int, width: int
 ) -> Iterator[Callable[[Image], None]]:
     """Give a function that appends a uint8 frame; the video appears whole or not at all.
 
     Args:
         path: the new file; its ending chooses the codec.
         fps: frames per second.
-        height: of every frame, pixels.
+        height: of every frame, pixels, even.
         width: likewise.
-        quality: of Motion JPEG, 1 to 100.
 
     Raises:
         ImageError: no codec for the ending or the size, or a frame was not encoded.
         DRSformerError: the place cannot be written, or the disk is full.
     """
     codec = _codec_from_name(path)
-    _check_size(path, codec, height, width)
+    _check_size(path, height, width)
     with written_whole(path) as temporary:
-        encoder = _open_encoder(temporary, codec, fps, (width, height), quality)
+        encoder = _open_encoder(temporary, codec, fps, (width, height))
         count = 0
 
         def write(frame: Image) -> None:
@@ -73,27 +70,24 @@ def _codec_from_name(path: Path) -> str:
         ) from None
 
 
-def _check_size(path: Path, codec: str, height: int, width: int) -> None:
-    if codec != _OPENCV_ITSELF and (height % 2 or width % 2):
+def _check_size(path: Path, height: int, width: int) -> None:
+    """Refuse odd sizes: OpenCV would cut the last row or column off without a word."""
+    if height % 2 or width % 2:
         raise ImageError(
-            f"{path}: frames of {width} x {height} pixels; this format takes even sizes only, "
-            "pass --format avi"
+            f"{path}: frames of {width} x {height} pixels; OpenCV encodes even sizes only, "
+            "crop the video by a pixel first"
         )
 
 
-def _open_encoder(
-    path: Path, codec: str, fps: float, size: tuple[int, int], quality: int
-) -> cv2.VideoWriter:
+def _open_encoder(path: Path, codec: str, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:
     """Open OpenCV's encoder; `size` is width, height."""
-    backend = cv2.CAP_OPENCV_MJPEG if codec == _OPENCV_ITSELF else cv2.CAP_FFMPEG
     fourcc = cv2.VideoWriter.fourcc(*codec)
     with muted_stderr():
-        encoder = cv2.VideoWriter(str(path), backend, fourcc, fps, size)
-        encoder.set(cv2.VIDEOWRITER_PROP_QUALITY, quality)
+        encoder = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, fourcc, fps, size)
     if not encoder.isOpened():
         raise ImageError(
-            f"{path.suffix}: this OpenCV cannot encode {codec} at {fps:g} frames per second; "
-            "pass --format avi"
+            f"a {path.suffix} video of {fps:g} frames per second: this OpenCV cannot encode it "
+            f"as {codec}; pass another --format"
         )
     return encoder
 

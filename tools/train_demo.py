@@ -27,6 +27,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
+from train_ops import TrainOps
 
 from drsformer.calibration.photos import bundled_photos, photos_from_folder
 from drsformer.calibration.rain import rainy_from_clean, sample_rain
@@ -34,7 +35,6 @@ from drsformer.calibration.textures import dead_leaves
 from drsformer.config import DRSformerConfig, hidden_from_factor
 from drsformer.export.deployment import Deployment, deployment_from_model
 from drsformer.model import DRSformer
-from train_ops import TrainOps
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
 
@@ -221,14 +221,24 @@ def train(
 
 @click.command()
 @click.option("--photos", type=click.Path(path_type=Path, exists=True), help="More clean photos.")
-@click.option("--pairs", type=click.Path(path_type=Path, exists=True), help="input/ and target/ to validate on.")
+@click.option(
+    "--pairs",
+    type=click.Path(path_type=Path, exists=True),
+    help="input/ and target/ to validate on.",
+)
 @click.option("--minutes", default=120.0, help="Stop after this long.")
 @click.option("--steps", default=10**9, help="Stop after this many steps.")
 @click.option("--threads", default=2)
 @click.option("--every", default=400, help="Validate and save every so many steps.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True)
 def main(
-    photos: Path | None, pairs: Path | None, minutes: float, steps: int, threads: int, every: int, output: Path
+    photos: Path | None,
+    pairs: Path | None,
+    minutes: float,
+    steps: int,
+    threads: int,
+    every: int,
+    output: Path,
 ) -> None:
     """Train the demo network and save its averaged weights."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -245,12 +255,19 @@ def main(
         log.info("validating on %s", ", ".join(names))
     history: list[dict[str, float]] = []
     losses: list[float] = []
-    columns = (TextColumn("step {task.fields[step]}"), BarColumn(), TextColumn("{task.description}"), TimeRemainingColumn())
+    columns = (
+        TextColumn("step {task.fields[step]}"),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns) as progress:
         task = progress.add_task("", total=1.0, step=0)
         for step, share, loss, average in train(crops, settings, steps, minutes):
             losses.append(loss)
-            progress.update(task, completed=share, step=step, description=f"loss {np.mean(losses[-100:]):.4f}")
+            progress.update(
+                task, completed=share, step=step, description=f"loss {np.mean(losses[-100:]):.4f}"
+            )
             if step % every == 0 or share == 1:
                 scores = validate(average.model, real) if real else {}
                 history.append({"step": step, "loss": float(np.mean(losses[-every:])), **scores})

@@ -19,7 +19,14 @@ import torch
 from torch import Tensor, nn
 
 from drsformer.errors import ExportError
-from drsformer.model import EXPERT_COUNT, MEFC, MEFC_STEPS, DilatedExpert, ExpertStep, SeparableExpert
+from drsformer.model import (
+    EXPERT_COUNT,
+    MEFC,
+    MEFC_STEPS,
+    DilatedExpert,
+    ExpertStep,
+    SeparableExpert,
+)
 
 from ..ops import Conv, Ops, T, conv_from_module
 
@@ -100,18 +107,23 @@ class FoldedMEFC:
 
 def fold_mefc(mefc: MEFC) -> FoldedMEFC:
     """Rewrite one compensator."""
-    gates, experts = mefc.layers
+    gates, experts = mefc.parts()
     first, _, second = gates.ca_fc
     return FoldedMEFC(
-        linears=(Linear(first.weight, first.bias), Linear(second.weight, second.bias)),
+        linears=(_linear(first), _linear(second)),
         preprocess=conv_from_module(experts.preprocess.op[0]),
-        steps=tuple(fold_step(step) for step in experts._ops),
+        steps=tuple(map(fold_step, experts.steps())),
     )
+
+
+def _linear(module: nn.Module) -> Linear:
+    assert isinstance(module, nn.Linear)
+    return Linear(module.weight, module.bias)
 
 
 def fold_step(step: ExpertStep) -> FoldedStep:
     """Fold every expert of a step and multiply their last 1x1 into the mixing matrix."""
-    out = step._out[0].weight[:, :, 0, 0]  # (C, 8C)
+    out = conv_from_module(step._out[0]).weight[:, :, 0, 0]  # (C, 8C)
     slices = out.chunk(EXPERT_COUNT, dim=1)
     folded = [_fold_expert(op, columns) for op, columns in zip(step._ops, slices, strict=True)]
     return FoldedStep(
@@ -125,14 +137,14 @@ def _fold_expert(op: nn.Module, columns: Tensor) -> tuple[FoldedExpert, Tensor]:
     if isinstance(op, nn.AvgPool2d):
         return FoldedExpert(()), columns
     if isinstance(op, DilatedExpert):
-        depthwise, last = op.op
-        return FoldedExpert((conv_from_module(depthwise),)), columns @ last.weight[:, :, 0, 0]
+        depthwise, last = map(conv_from_module, op.op)
+        return FoldedExpert((depthwise,)), columns @ last.weight[:, :, 0, 0]
     if isinstance(op, SeparableExpert):
-        depthwise, middle, _, depthwise2, last = op.op
+        depthwise, middle, depthwise2, last = (conv_from_module(op.op[i]) for i in (0, 1, 3, 4))
         columns = columns @ last.weight[:, :, 0, 0]
-        if depthwise.kernel_size == (1, 1):
+        if depthwise.weight.shape[2:] == (1, 1):
             weight = middle.weight * depthwise.weight[None, :, 0]
-            return FoldedExpert((Conv(weight),), relu_after=0), columns * depthwise2.weight[:, 0, 0, 0]
-        convs = tuple(conv_from_module(conv) for conv in (depthwise, middle, depthwise2))
-        return FoldedExpert(convs, relu_after=1), columns
+            scales = depthwise2.weight[:, 0, 0, 0]
+            return FoldedExpert((Conv(weight),), relu_after=0), columns * scales
+        return FoldedExpert((depthwise, middle, depthwise2), relu_after=1), columns
     raise ExportError(f"fold_experts does not know the expert {type(op).__name__}")

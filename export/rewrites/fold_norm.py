@@ -8,8 +8,6 @@ Requires:
     a 1x1 convolution without groups: a larger kernel would see the bias end at the border.
 """
 
-from torch import Tensor
-
 from drsformer.errors import ExportError
 from drsformer.model import LAYER_NORM_EPS, LayerNorm
 
@@ -19,9 +17,10 @@ from ..ops import Conv, Ops, T
 def fold_norm(norm: LayerNorm, conv: Conv) -> Conv:
     """Return the convolution that takes the bare normalised input."""
     if conv.weight.shape[2:] != (1, 1) or conv.groups != 1:
-        raise ExportError(f"fold_norm needs a dense 1x1 convolution, got {tuple(conv.weight.shape)}")
-    weight: Tensor = norm.body.weight
-    shift: Tensor | None = norm.body.bias
+        raise ExportError(
+            f"fold_norm needs a dense 1x1 convolution, got {tuple(conv.weight.shape)}"
+        )
+    weight, shift = norm.body.weight, norm.body.bias
     bias = conv.bias
     if shift is not None:
         moved = conv.weight[:, :, 0, 0] @ shift

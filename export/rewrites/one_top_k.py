@@ -24,7 +24,13 @@ from ..ops import Ops, T
 
 
 def merged_map(
-    ops: Ops[T], scores: T, gains: Sequence[Tensor], counts: Sequence[int], *, heads: int, width: int
+    ops: Ops[T],
+    scores: T,
+    gains: Sequence[Tensor],
+    counts: Sequence[int],
+    *,
+    heads: int,
+    width: int,
 ) -> T:
     """Return sum_i gain_i * sparse_softmax(scores, counts[i]).
 

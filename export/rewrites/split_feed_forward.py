@@ -81,7 +81,9 @@ class SplitFeedForward:
             with ops.scope(piece.name):
                 a, b = (self._path(ops, sources[path.source], path) for path in piece.paths)
                 # each sum directly follows a convolution, so that runtimes fuse it
-                total = ops.add(ops.conv("project_out", ops.relu(ops.add(a, b)), piece.project), total)
+                total = ops.add(
+                    ops.conv("project_out", ops.relu(ops.add(a, b)), piece.project), total
+                )
         return total
 
     @staticmethod
@@ -133,11 +135,19 @@ def _half(ffn: FeedForward, project_in: Conv, half: int) -> tuple[list[Input], l
         (a, conv_a), (b, conv_b) = paths
         return Piece(
             source(name),
-            (Path(source(a), conv_a, second(groups, 0)), Path(source(b), conv_b, second(groups, 1))),
-            _project_out(ffn, [offset + g for g in groups], width, bias=offset == 0 and name == "3x3"),
+            (
+                Path(source(a), conv_a, second(groups, 0)),
+                Path(source(b), conv_b, second(groups, 1)),
+            ),
+            _project_out(
+                ffn, [offset + g for g in groups], width, bias=offset == 0 and name == "3x3"
+            ),
         )
 
-    inputs = [Input(source(n), _project_in(project_in, [offset + c for c in order[n]], width)) for n in order]
+    inputs = [
+        Input(source(n), _project_in(project_in, [offset + c for c in order[n]], width))
+        for n in order
+    ]
     groups_a = list(range(hidden // 2))
     if hidden % 2 == 0:
         groups_b = list(range(hidden // 2, hidden))

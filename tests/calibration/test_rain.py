@@ -82,7 +82,7 @@ def test_covered_share_follows_the_density(lean: float, width: float) -> None:
     streaks = Streaks(0.5, lean, length_pixels=30.0, width_pixels=width, smooth_edges=False)
     layer = streak_layer((300, 300), streaks, np.random.default_rng(0))
     assert layer.dtype == np.float32
-    assert 0.0 <= layer.min() and layer.max() <= 1.0
+    assert layer.min() >= 0.0 and layer.max() <= 1.0
     assert np.mean(layer > 0) == pytest.approx(1 - np.exp(-0.5), abs=0.1)
 
 

@@ -1,0 +1,107 @@
+"""Fixtures that many tests share: the golden cases, and files made from them."""
+
+import json
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from drsformer.config import config_from_state_dict
+from drsformer.model import DRSformer
+
+from .fill_weights import fill
+
+DATA = Path(__file__).parent / "data"
+CASES = ("small_mefc", "small_plain", "odd_heads", "bias_mefc", "paper_mefc", "paper_plain")
+SMALL_CASES = CASES[:4]
+
+
+@dataclass(frozen=True)
+class Golden:
+    """One reference case: its parameter table, weights, input and output."""
+
+    name: str
+
+    @cached_property
+    def table(self) -> dict[str, tuple[int, ...]]:
+        cases = json.loads((DATA / "state_dicts.json").read_text())
+        return {name: tuple(shape) for name, shape in cases[self.name]["parameters"].items()}
+
+    @cached_property
+    def constructor(self) -> dict[str, Any]:
+        return json.loads((DATA / "state_dicts.json").read_text())[self.name]["config"]
+
+    @cached_property
+    def state(self) -> dict[str, torch.Tensor]:
+        return {name: torch.from_numpy(array) for name, array in fill(self.table).items()}
+
+    @cached_property
+    def arrays(self) -> dict[str, np.ndarray]:
+        with np.load(DATA / f"{self.name}.npz") as arrays:
+            return dict(arrays)
+
+    def model(self) -> DRSformer:
+        model = DRSformer(config_from_state_dict(self.state))
+        model.load_state_dict(self.state, strict=True)
+        return model.eval()
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The folder of golden data."""
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def goldens() -> dict[str, Golden]:
+    """Every golden case by name."""
+    return {name: Golden(name) for name in CASES}
+
+
+@pytest.fixture(scope="session", params=SMALL_CASES)
+def small_golden(request: pytest.FixtureRequest, goldens: dict[str, Golden]) -> Golden:
+    """Each of the small golden cases."""
+    return goldens[request.param]
+
+
+@pytest.fixture(scope="session", params=CASES)
+def golden(request: pytest.FixtureRequest, goldens: dict[str, Golden]) -> Golden:
+    """Each of the golden cases, the full-size ones too."""
+    return goldens[request.param]
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(tmp_path_factory: pytest.TempPathFactory, goldens: dict[str, Golden]) -> Path:
+    """A .pth of small_mefc, laid out as the authors publish theirs."""
+    path = tmp_path_factory.mktemp("checkpoint") / "small.pth"
+    torch.save({"params": goldens["small_mefc"].state}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def small_onnx(tmp_path_factory: pytest.TempPathFactory, small_checkpoint: Path) -> Path:
+    """small_mefc exported and validated."""
+    from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
+    from drsformer.export.onnx_from_model import ExportSettings
+
+    path = tmp_path_factory.mktemp("onnx") / "small.onnx"
+    return onnx_from_checkpoint(small_checkpoint, path, ExportSettings()).path
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+    np.random.seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _few_threads() -> None:
+    """Keep PyTorch to the cores there are; more only makes timings jump."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.set_num_threads(2)
