@@ -60,7 +60,7 @@ class DeployedAttention:
     def __call__(self, ops: Ops[T], x: T) -> T:  # (B, C, H, W)
         """Return x + attention(norm(x))."""
         heads, channels, width = self.projection.shape  # width: c, channels of one head
-        normal = normalise(ops, x, centred=self.centred)
+        normal = normalise(ops, x, channels=channels, centred=self.centred)
         qkv = ops.conv("qkv_dwconv", ops.conv("qkv", normal, self.qkv), self.qkv_dwconv)
         q, k, v = ops.split(qkv, [channels] * 3, axis=1)  # each (B, C, H, W)
         q, k = (ops.reshape(t, (0, heads, width, -1)) for t in (q, k))  # (B, heads, c, N)
@@ -84,7 +84,9 @@ class DeployedBlock:
         with ops.scope("attn"):
             x = self.attention(ops, x)
         with ops.scope("ffn"):
-            return self.feed_forward(ops, normalise(ops, x, centred=self.centred), residual=x)
+            channels = self.feed_forward.pieces[0].project.weight.shape[0]
+            normal = normalise(ops, x, channels=channels, centred=self.centred)
+            return self.feed_forward(ops, normal, residual=x)
 
 
 @dataclass(frozen=True)

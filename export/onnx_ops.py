@@ -3,10 +3,15 @@
 Nodes and tensors carry the names of the modules they come from, so that whoever reads the graph,
 or an error about it, finds the way back. Shapes are never computed in the graph: a Reshape copies
 sizes (0), infers one (-1), or takes the shape of another tensor as a whole.
+
+Feature maps are declared with their symbolic shape (batch x 96 x height_2 x width_2: half the
+input's height and width). Inference alone loses the symbols at the first convolution, and ONNX
+Runtime then cannot prove two shapes equal and leaves Conv + Add + Relu unfused.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 
 import numpy as np
 import onnx_ir as ir
@@ -30,7 +35,7 @@ class OnnxOps:
         self.tape = Tape()
         self._scopes: list[str] = []
         self._constants: dict[str, ir.Value] = {}
-        self._shapes: dict[ir.Value, ir.Value] = {}
+        self._shapes: dict[str, ir.Value] = {}
         self._used: dict[str, int] = {}
 
     @contextmanager
@@ -61,13 +66,15 @@ class OnnxOps:
             "dilations": [conv.dilation] * 2,
             "group": conv.groups,
         }
-        return self._node("Conv", inputs, attributes, name=name)
+        made = self._node("Conv", inputs, attributes, name=name)
+        factor = Fraction(1, conv.stride)
+        return self._resized(made, x, conv.weight.shape[0], factor=factor)
 
     def relu(self, x: ir.Value) -> ir.Value:
-        return self._node("Relu", [x])
+        return self._like(self._node("Relu", [x]), x)
 
     def add(self, a: ir.Value, b: ir.Value) -> ir.Value:
-        return self._node("Add", [a, b])
+        return self._like(self._node("Add", [a, b]), a)
 
     def sub(self, a: ir.Value, b: ir.Value) -> ir.Value:
         return self._node("Sub", [a, b])
@@ -100,8 +107,13 @@ class OnnxOps:
     def transpose(self, x: ir.Value) -> ir.Value:
         return self._node("Transpose", [x], {"perm": [0, 1, 3, 2]})
 
-    def mean(self, x: ir.Value, axes: Sequence[int]) -> ir.Value:
-        return self._reduce("ReduceMean", x, axes)
+    def channel_mean(self, x: ir.Value, channels: int) -> ir.Value:
+        """Record a product with a row of 1/C: ONNX Runtime averages over channels far slower."""
+        row = np.full((1, channels), 1 / channels, np.float32)
+        return self._node("MatMul", [self._initializer(f"average.{channels}", row), x])
+
+    def spatial_mean(self, x: ir.Value) -> ir.Value:
+        return self._node("GlobalAveragePool", [x])
 
     def sum(self, x: ir.Value, axis: int, *, keep: bool) -> ir.Value:
         return self._node("ReduceSum", [x, self._integers([axis])], {"keepdims": int(keep)})
@@ -129,18 +141,21 @@ class OnnxOps:
         return self._nodes("Split", [x, self._integers(sizes)], {"axis": axis}, outputs=len(sizes))
 
     def concat(self, xs: Sequence[ir.Value]) -> ir.Value:
-        return self._node("Concat", list(xs), {"axis": 1})
+        made = self._node("Concat", list(xs), {"axis": 1})
+        return self._resized(made, xs[0], sum(_channels(x) for x in xs))
 
     def reshape(self, x: ir.Value, shape: Sequence[int]) -> ir.Value:
         return self._node("Reshape", [x, self._integers(shape)])
 
     def reshape_like(self, x: ir.Value, other: ir.Value) -> ir.Value:
-        if other not in self._shapes:
-            self._shapes[other] = self._node("Shape", [other])
-        return self._node("Reshape", [x, self._shapes[other]])
+        key = str(other.shape)  # tensors of one symbolic shape share one Shape node
+        if key not in self._shapes:
+            self._shapes[key] = self._node("Shape", [other])
+        return self._like(self._node("Reshape", [x, self._shapes[key]]), other)
 
     def depth_to_space(self, x: ir.Value) -> ir.Value:
-        return self._node("DepthToSpace", [x], {"blocksize": 2, "mode": "CRD"})
+        made = self._node("DepthToSpace", [x], {"blocksize": 2, "mode": "CRD"})
+        return self._resized(made, x, _channels(x) // 4, factor=Fraction(2))
 
     def average_pool_3x3(self, x: ir.Value) -> ir.Value:
         attributes: dict[str, Attribute] = {
@@ -148,7 +163,22 @@ class OnnxOps:
             "pads": [1] * 4,
             "count_include_pad": 0,
         }
-        return self._node("AveragePool", [x], attributes)
+        return self._like(self._node("AveragePool", [x], attributes), x)
+
+    def _like(self, made: ir.Value, x: ir.Value) -> ir.Value:
+        """Give a tensor the type and shape of another."""
+        made.shape, made.type = x.shape, x.type
+        return made
+
+    def _resized(
+        self, made: ir.Value, x: ir.Value, channels: int, *, factor: Fraction = Fraction(1)
+    ) -> ir.Value:
+        """Give a tensor the shape of `x` with other channels, height and width times `factor`."""
+        assert x.shape is not None
+        batch, _, height, width = x.shape
+        made.shape = ir.Shape([batch, channels, _scaled(height, factor), _scaled(width, factor)])
+        made.type = x.type
+        return made
 
     def _reduce(self, op_type: str, x: ir.Value, axes: Sequence[int]) -> ir.Value:
         if self.opset < REDUCTION_OPSET:
@@ -200,3 +230,19 @@ class OnnxOps:
     def _integers(self, values: Sequence[int]) -> ir.Value:
         name = "int64." + ".".join(map(str, values))
         return self._initializer(name, np.array(list(values), np.int64))
+
+
+def _scaled(size: int | ir.SymbolicDim, factor: Fraction) -> int | str:
+    """Scale a size: 64 by 1/2 is 32, "height" by 1/2 is "height_2", and back."""
+    if isinstance(size, int):
+        return int(size * factor)
+    name, _, divisor = str(size.value).partition("_")
+    scaled = int(int(divisor or 1) / factor)
+    return name if scaled == 1 else f"{name}_{scaled}"
+
+
+def _channels(x: ir.Value) -> int:
+    assert x.shape is not None
+    channels = x.shape[1]
+    assert isinstance(channels, int)
+    return channels

@@ -49,23 +49,23 @@ class FoldedExpert:
 
 @dataclass(frozen=True)
 class FoldedStep:
-    """Eight experts and the (C, 8C) matrix that mixes them."""
+    """Eight experts and the matrices (8, C, C) that mix them."""
 
     experts: tuple[FoldedExpert, ...]
-    matrix: Tensor
+    matrices: Tensor
 
-    def __call__(self, ops: Ops[T], x: T, gates: T) -> T:  # (B, C, H, W), (B, 1, 8, 1)
-        channels = self.matrix.shape[0]
-        outputs = []
-        for i, expert in enumerate(self.experts):
+    def __call__(self, ops: Ops[T], x: T, gates: T) -> T:  # (B, C, H, W), (B, 8, 1, 1)
+        channels = self.matrices.shape[1]
+        gated = ops.mul(ops.constant("_out", self.matrices), gates)  # (B, 8, C, C)
+        matrices = ops.split(gated, [1] * EXPERT_COUNT, axis=1)  # each (B, 1, C, C)
+        total: T | None = None
+        for i, (expert, matrix) in enumerate(zip(self.experts, matrices, strict=True)):
             with ops.scope(f"_ops.{i}"):
-                outputs.append(expert(ops, x))
-        joined = ops.reshape(ops.concat(outputs), (0, channels * EXPERT_COUNT, -1))  # (B, 8C, N)
-        columns = self.matrix.reshape(1, channels, EXPERT_COUNT, channels)
-        gated = ops.mul(ops.constant("_out", columns), gates)  # (B, C, 8, C)
-        matrix = ops.reshape(gated, (0, channels, -1))  # (B, C, 8C)
-        mixed = ops.reshape_like(ops.matmul(matrix, joined), x)  # (B, C, H, W)
-        return ops.add(ops.relu(mixed), x)
+                flat = ops.reshape(expert(ops, x), (0, 1, channels, -1))  # (B, 1, C, N)
+                part = ops.matmul(matrix, flat)
+                total = part if total is None else ops.add(total, part)
+        assert total is not None
+        return ops.add(ops.relu(ops.reshape_like(total, x)), x)
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,15 @@ class FoldedMEFC:
         return x
 
     def _gates(self, ops: Ops[T], x: T) -> list[T]:
-        """Return four gate tensors, each (B, 1, 8, 1)."""
+        """Return four gate tensors, each (B, 8, 1, 1)."""
         first, second = self.linears
         with ops.scope("layers.0"):
-            average = ops.reshape(ops.mean(x, (2, 3)), (0, -1))  # (B, C)
+            average = ops.reshape(ops.spatial_mean(x), (0, -1))  # (B, C)
             hidden = ops.relu(ops.linear("ca_fc.0", average, first.weight, first.bias))
             logits = ops.linear("ca_fc.2", hidden, second.weight, second.bias)
             gates = ops.softmax(ops.reshape(logits, (0, MEFC_STEPS, EXPERT_COUNT)))
-            shaped = ops.reshape(gates, (0, MEFC_STEPS, EXPERT_COUNT, 1))
-            return ops.split(shaped, [1] * MEFC_STEPS, axis=1)
+            steps = ops.split(gates, [1] * MEFC_STEPS, axis=1)  # each (B, 1, 8)
+            return [ops.reshape(step, (0, EXPERT_COUNT, 1, 1)) for step in steps]
 
 
 def fold_mefc(mefc: MEFC) -> FoldedMEFC:
@@ -128,7 +128,7 @@ def fold_step(step: ExpertStep) -> FoldedStep:
     folded = [_fold_expert(op, columns) for op, columns in zip(step._ops, slices, strict=True)]
     return FoldedStep(
         experts=tuple(expert for expert, _ in folded),
-        matrix=torch.cat([columns for _, columns in folded], dim=1),
+        matrices=torch.stack([matrix for _, matrix in folded]),
     )
 
 

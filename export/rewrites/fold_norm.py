@@ -28,9 +28,11 @@ def fold_norm(norm: LayerNorm, conv: Conv) -> Conv:
     return Conv(weight=conv.weight * weight[None, :, None, None], bias=bias)
 
 
-def normalise(ops: Ops[T], x: T, *, centred: bool) -> T:
+def normalise(ops: Ops[T], x: T, *, channels: int, centred: bool) -> T:
     """Divide each pixel by its standard deviation over channels; centre it unless BiasFree."""
-    difference = ops.sub(x, ops.mean(x, (1,)))  # (B, C, H, W)
-    variance = ops.mean(ops.mul(difference, difference), (1,))  # (B, 1, H, W)
+    flat = ops.reshape(x, (0, channels, -1))  # (B, C, N)
+    difference = ops.sub(flat, ops.channel_mean(flat, channels))
+    variance = ops.channel_mean(ops.mul(difference, difference), channels)  # (B, 1, N)
     deviation = ops.sqrt(ops.plus(variance, LAYER_NORM_EPS))
-    return ops.div(difference if centred else x, deviation)
+    normal = ops.div(difference if centred else flat, deviation)
+    return ops.reshape_like(normal, x)  # (B, C, H, W)

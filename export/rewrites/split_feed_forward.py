@@ -76,15 +76,16 @@ class SplitFeedForward:
     def __call__(self, ops: Ops[T], x: T, residual: T) -> T:  # (B, C, H, W)
         """Return residual + feed_forward(x)."""
         sources = {i.name: ops.conv(f"project_in.{i.name}", x, i.project) for i in self.inputs}
-        total = residual
+        total: T | None = None
         for piece in self.pieces:
             with ops.scope(piece.name):
                 a, b = (self._path(ops, sources[path.source], path) for path in piece.paths)
-                # each sum directly follows a convolution, so that runtimes fuse it
-                total = ops.add(
-                    ops.conv("project_out", ops.relu(ops.add(a, b)), piece.project), total
-                )
-        return total
+                out = ops.conv("project_out", ops.relu(ops.add(a, b)), piece.project)
+                # each sum directly follows a convolution, so that runtimes fuse it; the residual,
+                # which is no convolution's output, comes last
+                total = out if total is None else ops.add(out, total)
+        assert total is not None
+        return ops.add(total, residual)
 
     @staticmethod
     def _path(ops: Ops[T], x: T, path: Path) -> T:

@@ -50,7 +50,7 @@ def test_fold_norm_equals_norm_then_convolution(kind, bias):
     norm, conv = randomised(LayerNorm(6, kind)), randomised(nn.Conv2d(6, 10, 1, bias=bias))
     x = image(2, 6, 5, 7)
     folded = fold_norm(norm, conv_from_module(conv))
-    result = apply(folded, normalise(ops, x, centred=kind == "WithBias"))
+    result = apply(folded, normalise(ops, x, channels=6, centred=kind == "WithBias"))
     assert (result - conv(norm(x))).abs().max() < EXACT
 
 

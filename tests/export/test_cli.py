@@ -1,0 +1,109 @@
+"""`drs-export onnx`, `validate` and `inspect` as a user meets them."""
+
+import json
+import sys
+
+import pytest
+
+from drsformer.cli import COMMANDS, SUMMARIES, main
+
+
+@pytest.fixture
+def drs(monkeypatch, capsys):
+    """Run the command line in this process; return (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["drs-export", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        return caught.value.code or 0, out, err
+
+    return run
+
+
+def one_line(err):
+    assert err.startswith("error: ") and err.count("\n") == 1 and "Traceback" not in err
+    return err
+
+
+def test_export_then_validate_then_inspect(drs, small_checkpoint, tmp_path):
+    model = tmp_path / "model.onnx"
+    code, out, _ = drs("onnx", small_checkpoint, "-o", model, "--height", 40)
+    assert code == 0 and "agrees with the checkpoint" in out
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.onnx", "model.validation.json"]
+
+    report = tmp_path / "report.json"
+    code, out, _ = drs("validate", model, "--checkpoint", small_checkpoint, "--json", report)
+    assert code == 0 and "decoder_level1" in out and json.loads(report.read_text())["passed"]
+
+    code, out, _ = drs("inspect", model, "--json")
+    described = json.loads(out)
+    assert code == 0 and described["network"]["variant"] == "DRSformer with MEFC"
+    assert described["graph"]["inputs"] == {"input": "float32 batch x 3 x 40 x width"}
+    assert described["validation"]["passed"] and described["made by"]["form"] == "deployed"
+
+
+def test_inspect_shows_a_checkpoint(drs, small_checkpoint):
+    code, out, _ = drs("inspect", small_checkpoint)
+    assert code == 0 and "1,129,306" in out and "params" in out
+
+
+def test_inspect_says_when_a_file_is_not_ours(drs, tmp_path):
+    import onnx
+
+    value = onnx.helper.make_tensor_value_info("x", 1, [1])
+    node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    graph = onnx.helper.make_graph(
+        [node], "g", [value], [onnx.helper.make_tensor_value_info("y", 1, [1])]
+    )
+    onnx.save(onnx.helper.make_model(graph), tmp_path / "other.onnx")
+    code, out, _ = drs("inspect", tmp_path / "other.onnx")
+    assert code == 0 and "not made by drs-export" in out
+
+
+def test_validate_fails_with_one_line_for_another_model(drs, small_onnx, tmp_path, goldens):
+    import torch
+
+    other = tmp_path / "plain.pth"
+    torch.save(goldens["small_plain"].state, other)
+    code, out, err = drs("validate", small_onnx, "--checkpoint", other)
+    assert code == 1 and "checkpoint" in one_line(err)
+
+
+@pytest.mark.parametrize("command", ["onnx", "inspect"])
+@pytest.mark.parametrize("content", [None, b"", b"no checkpoint"])
+def test_a_bad_checkpoint_is_one_line(drs, tmp_path, command, content):
+    path = tmp_path / "bad.pth"
+    if content is not None:
+        path.write_bytes(content)
+    arguments = ["-o", tmp_path / "x.onnx"] if command == "onnx" else []
+    code, out, err = drs(command, path, *arguments)
+    assert code == 1 and "bad.pth" in one_line(err) and out == ""
+    assert not (tmp_path / "x.onnx").exists()
+
+
+def test_a_bad_size_is_one_line(drs, small_checkpoint, tmp_path):
+    code, _, err = drs("onnx", small_checkpoint, "-o", tmp_path / "x.onnx", "--width", 30)
+    assert code == 1 and "multiple of 8" in one_line(err)
+
+
+def test_every_command_has_a_summary_and_exists(drs):
+    assert COMMANDS.keys() == SUMMARIES.keys()
+    for command in COMMANDS:
+        code, out, _ = drs(command, "--help")
+        assert code == 0 and "Usage: drs-export" in out
+
+
+def test_a_missing_extra_is_named(drs, monkeypatch, tmp_path):
+    for module in ("drsformer.export.cli", "torch"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it now raises
+    for name in list(sys.modules):
+        if name.startswith("drsformer.export") or name in (
+            "drsformer.checkpoint",
+            "drsformer.model",
+        ):
+            monkeypatch.delitem(sys.modules, name)
+    code, _, err = drs("inspect", tmp_path / "x.pth")
+    assert code == 1 and "pip install 'drs-export[export]'" in one_line(err)
