@@ -10,7 +10,8 @@ from drsformer.errors import CalibrationError
 
 # scikit-image's photographs that ship inside its wheel; public domain or CC0 (see its data/README)
 BUNDLED = (
-    "astronaut", "brick", "camera", "chelsea", "coffee", "grass", "gravel", "hubble_deep_field", "rocket",
+    "astronaut", "brick", "camera", "chelsea", "coffee", "grass", "gravel", "hubble_deep_field",
+    "rocket",
 )  # fmt: skip
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 

@@ -120,8 +120,8 @@ def _load_safetensors(path: Path) -> Any:
 
 def _unreadable(path: Path) -> str:
     return (
-        f"{path} is not a checkpoint that can be read: truncated, damaged, or another kind of file; "
-        "copy it again, or give a .pth, .pt or .safetensors file"
+        f"{path} is not a checkpoint that can be read: truncated, damaged, or another kind of "
+        "file; copy it again, or give a .pth, .pt or .safetensors file"
     )
 
 

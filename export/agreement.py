@@ -249,6 +249,9 @@ def _shapes(proto: onnx.ModelProto) -> list[Shape]:
 def _session(proto: onnx.ModelProto, path: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.add_session_config_entry(
+        "session.intra_op.allow_spinning", "0"
+    )  # leave cores to others
     try:
         return onnxruntime.InferenceSession(
             proto.SerializeToString(), options, providers=["CPUExecutionProvider"]

@@ -1,5 +1,6 @@
 """Checkpoint file to validated ONNX file: read, rewrite, check, prove, and only then name it."""
 
+import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +8,8 @@ from pathlib import Path
 
 import onnx
 
-from drsformer.checkpoint import checkpoint_from_file
+from drsformer.checkpoint import Checkpoint, checkpoint_from_file
+from drsformer.contract import METADATA_KEY
 from drsformer.errors import AgreementError, ExportError
 from drsformer.files import sha256_of, written_whole
 
@@ -77,14 +79,30 @@ def validate_file(path: Path, checkpoint_path: Path, *, on_step: OnStep = log.in
 
     Raises:
         CheckpointError: the checkpoint cannot be used.
-        ExportError: the file is not ONNX.
+        ExportError: the file is not ONNX, not ours, or of another kind of network.
         AgreementError: the file cannot be run or gives NaN or Inf.
     """
     on_step(f"reading {checkpoint_path.name}")
     checkpoint = checkpoint_from_file(checkpoint_path)
-    load_onnx(path)
+    _check_same_network(load_onnx(path), path, checkpoint)
     hashes = (sha256_of(path), checkpoint.sha256)
     return agreement(path, checkpoint.model(), hashes=hashes, stages=True, on_step=on_step)
+
+
+def _check_same_network(proto: onnx.ModelProto, path: Path, checkpoint: Checkpoint) -> None:
+    """Raise ExportError unless the file says it holds the checkpoint's kind of network."""
+    metadata = {p.key: p.value for p in proto.metadata_props}
+    if METADATA_KEY not in metadata or "config" not in metadata:
+        raise ExportError(
+            f"{path} was not made by drs-export (it carries no contract); give a file that "
+            "`drs-export onnx` wrote"
+        )
+    expected = json.dumps(checkpoint.config.to_dict(), sort_keys=True)
+    if metadata["config"] != expected:
+        raise ExportError(
+            f"{path} holds another network than the checkpoint {checkpoint.path}: "
+            f"{metadata['config']}, not {expected}"
+        )
 
 
 def load_onnx(path: Path) -> onnx.ModelProto:

@@ -1,7 +1,6 @@
 """Fixtures that many tests share: the golden cases, and files made from them."""
 
 import json
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -97,11 +96,3 @@ def small_onnx(tmp_path_factory: pytest.TempPathFactory, small_checkpoint: Path)
 def _seeded() -> None:
     torch.manual_seed(0)
     np.random.seed(0)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _few_threads() -> None:
-    """Keep PyTorch to the cores there are; more only makes timings jump."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.set_num_threads(2)

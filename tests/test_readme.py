@@ -38,7 +38,11 @@ def run(folder, command):
     program, *arguments = shlex.split(command)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
-        [program, *arguments], cwd=folder, env=os.environ | {"PATH": path}, capture_output=True, text=True
+        [program, *arguments],
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout

@@ -161,7 +161,7 @@ def luma_psnr(a: Image, b: Image) -> float:
 
 @torch.no_grad()
 def validate(model: DRSformer, pairs: list[tuple[Image, Image]]) -> dict[str, float]:
-    """Return the mean gain in dB over real pairs, the worst one, and the PSNR kept on clean ones."""
+    """Return the mean and worst gain in dB over real pairs, and the PSNR that clean ones keep."""
     deployment = deployment_from_model(model)
     gains, kept = [], []
     for rainy, clean in pairs:

@@ -1,12 +1,13 @@
-"""The MEFC step's eight experts as one product of a gated matrix.
+"""The MEFC step's eight experts, each with one gated matrix.
 
 Rules:
     1. The last 1x1 of an expert and its slice of `_out` multiply into one matrix; the average
        pool has none, so its slice stays.
     2. The k = 1 separable expert's depthwise convolutions are diagonal matrices and fold into
        their 1x1 neighbours.
-    3. A gate scales an expert's output, so it can scale that expert's columns of the matrix:
-       C * 8C numbers instead of 8C * H*W.
+    3. A gate scales an expert's output, so it can scale that expert's matrix: C * C numbers
+       instead of C * H*W. The eight products are added up as they come; joining the experts
+       first and multiplying once was slower (docs/decisions.md).
     4. relu(relu(y) + x) = relu(y) + x where x >= 0: the outer relu goes. x is the output of a
        relu (preprocess) or of the previous step, a sum of such.
 Requires:

@@ -144,7 +144,7 @@ def test_split_feed_forward_refuses_other_groups():
 def test_folded_step_equals_the_experts_where_the_input_is_not_negative():
     step = randomised(ExpertStep(5))
     x, gates = image(2, 5, 9, 11).abs(), torch.rand(2, 8, dtype=torch.float64)
-    result = fold_step(step)(ops, x, gates[:, None, :, None])
+    result = fold_step(step)(ops, x, gates[:, :, None, None])
     assert (result - step(x, gates)).abs().max() < EXACT * 1e2
 
 
