@@ -10,6 +10,8 @@ from safetensors.torch import save_file
 from drsformer.checkpoint import checkpoint_from_file
 from drsformer.errors import CheckpointError
 
+from ..places import folder_of_everyone, without_root
+
 
 @pytest.fixture
 def state(goldens):
@@ -147,3 +149,12 @@ def test_contents_that_are_no_state_dict_are_refused(tmp_path, content):
 def test_missing_file_and_folder_are_refused(tmp_path):
     refusal(tmp_path / "absent.pth")
     refusal(tmp_path)
+
+
+def test_an_unreadable_file_is_refused(small_checkpoint):
+    with folder_of_everyone() as folder:
+        path = folder / "secret.pth"
+        path.write_bytes(small_checkpoint.read_bytes())
+        path.chmod(0)
+        with without_root():
+            assert "Permission denied" in refusal(path)

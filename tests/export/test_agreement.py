@@ -19,6 +19,8 @@ from drsformer.export.onnx_from_checkpoint import (
 )
 from drsformer.export.onnx_from_model import ExportSettings
 
+from ..places import folder_of_everyone, small_disk, without_root
+
 HASHES = ("", "")
 
 
@@ -159,3 +161,20 @@ def test_an_output_below_a_file_is_refused(small_checkpoint, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DRSformerError, match="cannot write"):
         onnx_from_checkpoint(small_checkpoint, tmp_path / "file" / "m.onnx", ExportSettings())
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(small_checkpoint, tmp_path):
+    with small_disk(tmp_path / "disk", kibibytes=512) as disk:
+        with pytest.raises(DRSformerError, match="No space left") as caught:
+            onnx_from_checkpoint(small_checkpoint, disk / "model.onnx", ExportSettings())
+        assert "\n" not in str(caught.value) and list(disk.iterdir()) == []
+
+
+def test_an_unwritable_folder_is_refused(small_checkpoint):
+    with folder_of_everyone() as folder:
+        (folder / "locked").mkdir(mode=0o555)
+        checkpoint = folder / "small.pth"
+        checkpoint.write_bytes(small_checkpoint.read_bytes())
+        checkpoint.chmod(0o444)
+        with without_root(), pytest.raises(DRSformerError, match="cannot write"):
+            onnx_from_checkpoint(checkpoint, folder / "locked" / "m.onnx", ExportSettings())

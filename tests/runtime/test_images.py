@@ -15,7 +15,7 @@ from drsformer.errors import DRSformerError, ImageError
 from drsformer.runtime.images import Picture, check_fits, read_image, write_image
 from drsformer.runtime.orientation import orientation_from_exif
 
-from .places import folder_of_everyone, without_root
+from ..places import folder_of_everyone, without_root
 from .samples import noise
 
 HEIGHT, WIDTH = 37, 53

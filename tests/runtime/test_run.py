@@ -17,8 +17,8 @@ from drsformer.runtime import Derainer
 from drsformer.runtime.images import read_image
 from drsformer.runtime.video import VideoReader
 
+from ..places import folder_of_everyone, small_disk, without_root
 from .command import Outcome, drs_export
-from .places import folder_of_everyone, small_disk, without_root
 from .samples import noise, write_model
 from .test_video import film, write_film
 

@@ -15,7 +15,7 @@ from drsformer.runtime.metrics import psnr
 from drsformer.runtime.video import VideoReader
 from drsformer.runtime.video_writer import written_video
 
-from .places import small_disk
+from ..places import small_disk
 from .samples import noise
 
 FRAMES, HEIGHT, WIDTH = 9, 48, 64
