@@ -9,7 +9,9 @@ be the whole file or lie under `params`, `params_ema` or `state_dict`, and its k
 """
 
 import pickle
+import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,11 +22,13 @@ from torch import Tensor
 
 from drsformer.config import DRSformerConfig, config_from_state_dict
 from drsformer.errors import CheckpointError
-from drsformer.files import sha256_of
+from drsformer.files import check_readable, sha256_of
 from drsformer.model import DRSformer
 
 CONTAINER_KEYS = ("params", "params_ema", "state_dict")  # first found wins
 PARALLEL_PREFIX = "module."
+FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+_REFUSALS = re.compile("global|operand|unsupported", re.IGNORECASE)  # in the unpickler's messages
 EXAMPLES = 3  # names shown per kind of mismatch
 
 State = dict[str, Tensor]
@@ -69,10 +73,11 @@ def checkpoint_from_file(path: Path) -> Checkpoint:
             are not a DRSformer's (missing, unexpected and misshapen ones are listed); a tensor
             holds NaN or Inf.
     """
-    check_readable(path)
+    check_readable(path, CheckpointError, "expected a .pth, .pt or .safetensors file")
     loaded = _load_safetensors(path) if path.suffix == ".safetensors" else _load_pickle(path)
     container, state = _unwrap(path, loaded)
     config = _checked_config(path, state)
+    state = {name: tensor.float().contiguous() for name, tensor in state.items()}
     for name, tensor in state.items():
         if not tensor.isfinite().all():
             raise CheckpointError(
@@ -82,30 +87,32 @@ def checkpoint_from_file(path: Path) -> Checkpoint:
     return Checkpoint(path, sha256_of(path), container, state, config)
 
 
-def check_readable(path: Path) -> None:
-    """Raise CheckpointError unless `path` is a file with something in it that we may read."""
-    try:
-        with path.open("rb") as file:
-            if not file.read(1):
-                raise CheckpointError(f"{path} is empty; expected a .pth, .pt or .safetensors file")
-    except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}") from error
-
-
 def _load_pickle(path: Path) -> Any:
     """Unpickle tensors and plain containers only; whatever else is asked for is refused."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about storage formats of old files
+            _check_archive(path)
             return torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
     except Exception as error:  # hostile bytes make the unpickler fail in any way it likes
-        if isinstance(error, pickle.UnpicklingError) and "global" in str(error).lower():
+        if isinstance(error, pickle.UnpicklingError) and _REFUSALS.search(str(error)):
             raise CheckpointError(
-                f"{path} was refused: besides tensors it names Python objects that would run code "
+                f"{path} was refused: besides tensors it holds instructions that could run code "
                 "when loaded; nothing was run. Save it again as a plain state dict: "
                 "torch.save(model.state_dict(), ...)"
             ) from error
         raise CheckpointError(_unreadable(path)) from error
+
+
+def _check_archive(path: Path) -> None:
+    """Raise CheckpointError if a checksum in the file is wrong; PyTorch does not look at them."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise CheckpointError(f"{path} is damaged: wrong checksum of {damaged}; copy it again")
 
 
 def _load_safetensors(path: Path) -> Any:
@@ -126,7 +133,7 @@ def _unreadable(path: Path) -> str:
 
 
 def _unwrap(path: Path, loaded: Any) -> tuple[str, State]:
-    """Find the state dict, drop the data-parallel prefix, bring the tensors to float32."""
+    """Find the state dict and drop the data-parallel prefix."""
     container = ""
     if isinstance(loaded, Mapping):
         container = next((k for k in CONTAINER_KEYS if isinstance(loaded.get(k), Mapping)), "")
@@ -136,12 +143,25 @@ def _unwrap(path: Path, loaded: Any) -> tuple[str, State]:
             f"{path} holds a {type(state).__name__}, not a state dict; expected one at the top "
             f"level or under {', '.join(CONTAINER_KEYS)}"
         )
-    odd = [str(k) for k, v in state.items() if not (isinstance(k, str) and isinstance(v, Tensor))]
+    odd = [str(k) for k, v in state.items() if not (isinstance(k, str) and _is_plain(v))]
     if odd:
-        raise CheckpointError(f"{path}: not a state dict: {_some(odd)} not a tensor")
+        raise CheckpointError(
+            f"{path}: not a state dict of plain floating-point tensors: {len(odd)} are something "
+            f"else: {_some(odd)}"
+        )
     if all(name.startswith(PARALLEL_PREFIX) for name in state):
         state = {name.removeprefix(PARALLEL_PREFIX): tensor for name, tensor in state.items()}
-    return container, {name: tensor.float().contiguous() for name, tensor in state.items()}
+    return container, dict(state)
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether a value is a dense float tensor whose numbers are all really there."""
+    if not isinstance(value, Tensor) or value.is_nested or value.is_quantized:
+        return False
+    if value.layout != torch.strided or value.device.type != "cpu" or value.dtype not in FLOATS:
+        return False
+    # a forged stride of 0 would make a few bytes claim terabytes
+    return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
 def _checked_config(path: Path, state: State) -> DRSformerConfig:
@@ -149,9 +169,11 @@ def _checked_config(path: Path, state: State) -> DRSformerConfig:
     try:
         config = config_from_state_dict(state)
     except CheckpointError as error:
+        raise CheckpointError(f"{path}: not a DRSformer checkpoint: {error}") from error
+    except KeyError as error:
         # say what is amiss against the published network, the likeliest one meant
         mismatch = _mismatch(_blank(DRSformerConfig()).state_dict(), state)
-        raise CheckpointError(f"{path}: not a DRSformer checkpoint: {error}; {mismatch}") from error
+        raise CheckpointError(f"{path}: not a DRSformer checkpoint: {mismatch}") from error
     mismatch = _mismatch(_blank(config).state_dict(), state)
     if mismatch:
         raise CheckpointError(f"{path}: almost a {config.variant}, but {mismatch}")
@@ -181,4 +203,6 @@ def _mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> st
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:EXAMPLES]) + (", ..." if len(names) > EXAMPLES else "")
+    return ", ".join(name[:80] for name in names[:EXAMPLES]) + (
+        ", ..." if len(names) > EXAMPLES else ""
+    )

@@ -4,13 +4,13 @@ A stage is imported only when one of its commands runs, so `drs-export run` need
 """
 
 import importlib
+import signal
 import sys
 
 import click
-from rich.console import Console
 
 from drsformer import __version__
-from drsformer.errors import DRSformerError
+from drsformer.errors import DRSformerError, one_line
 
 # command -> module that holds a click command of that name, and the extra it needs
 COMMANDS = {
@@ -68,9 +68,33 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; our own errors become one line on stderr and exit code 1."""
+    """Run the command line and exit.
+
+    Exit codes: 0 done; 1 our own errors, one line on stderr; 2 wrong usage, one line; 130 and 143
+    after Ctrl-C and SIGTERM, with whatever was half-written removed.
+    """
+    former = signal.signal(signal.SIGTERM, _terminate)
     try:
-        cli(prog_name="drs-export")
+        code = cli(prog_name="drs-export", standalone_mode=False)
+        sys.stdout.flush()
     except DRSformerError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print(f"error: {error}")
-        sys.exit(1)
+        code = _fail(str(error), 1)
+    except click.ClickException as error:
+        code = _fail(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail("interrupted; no file was left half-written", 128 + signal.SIGINT)
+    except OSError as error:  # the terminal or the pipe that results go to
+        sys.stdout = None
+        code = _fail(f"cannot print the results: {error.strerror}", 1)
+    finally:
+        signal.signal(signal.SIGTERM, former)
+    sys.exit(code)
+
+
+def _terminate(number: int, frame: object) -> None:
+    sys.exit(128 + number)
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"error: {one_line(message)}", file=sys.stderr)
+    return code

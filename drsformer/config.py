@@ -75,28 +75,28 @@ def config_from_state_dict(state: Mapping[str, HasShape]) -> DRSformerConfig:
         `strict=True` is what proves it.
 
     Raises:
-        CheckpointError: keys that every DRSformer has are missing.
+        KeyError: a key that every DRSformer has is missing; its name is the argument.
+        CheckpointError: sizes that no DRSformer can have.
     """
-    try:
-        config = DRSformerConfig(
-            dim=int(state["patch_embed.proj.weight"].shape[0]),
-            num_blocks=_per_level(state, _depth),
-            heads=_per_level(state, _heads),
-            hidden=(*_per_level(state, _hidden), _hidden(state, "decoder_level1")),
-            bias="encoder_level1.0.attn.qkv.bias" in state,
-            layer_norm="WithBias" if "encoder_level1.0.norm1.body.bias" in state else "BiasFree",
-            mefc="encoder_level0.layers.1.preprocess.op.0.weight" in state,
-        )
-    except (KeyError, IndexError) as error:
-        raise CheckpointError("keys that every DRSformer has are missing or scalars") from error
+    config = DRSformerConfig(
+        dim=_size(state, "patch_embed.proj.weight"),
+        num_blocks=_per_level(state, _depth),
+        heads=_per_level(state, _heads),
+        hidden=(*_per_level(state, _hidden), _hidden(state, "decoder_level1")),
+        bias="encoder_level1.0.attn.qkv.bias" in state,
+        layer_norm="WithBias" if "encoder_level1.0.norm1.body.bias" in state else "BiasFree",
+        mefc="encoder_level0.layers.1.preprocess.op.0.weight" in state,
+    )
     _check_widths(config)
     return config
 
 
 def _check_widths(config: DRSformerConfig) -> None:
     """Raise CheckpointError where channels cannot be halved or do not divide among the heads."""
-    if config.dim % 2:
-        raise CheckpointError(f"the width {config.dim} is odd and cannot be halved")
+    if config.dim < 2 or config.dim % 2:
+        raise CheckpointError(f"the width is {config.dim}; it must be even, to be halved")
+    if min(config.hidden) < 1:
+        raise CheckpointError(f"feed-forward widths {config.hidden} must be at least 1")
     widths = [config.dim * 2**i for i in range(4)] + [config.dim * 2]
     for width, heads in zip(widths, (*config.heads, config.heads[0]), strict=True):
         if heads < 1 or width % heads:
@@ -117,8 +117,14 @@ def _depth(state: Mapping[str, HasShape], level: str) -> int:
 
 
 def _heads(state: Mapping[str, HasShape], level: str) -> int:
-    return int(state[f"{level}.0.attn.temperature"].shape[0])
+    return _size(state, f"{level}.0.attn.temperature")
 
 
 def _hidden(state: Mapping[str, HasShape], level: str) -> int:
-    return int(state[f"{level}.0.ffn.dwconv3x3.weight"].shape[0]) // 2
+    return _size(state, f"{level}.0.ffn.dwconv3x3.weight") // 2
+
+
+def _size(state: Mapping[str, HasShape], name: str) -> int:
+    """Return a tensor's first size; a scalar has none and counts as 0."""
+    shape = state[name].shape
+    return int(shape[0]) if len(shape) else 0

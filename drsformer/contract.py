@@ -80,7 +80,7 @@ def contract_from_json(text: str, *, source: str) -> Contract:
         values: dict[str, Any] = json.loads(text)
         values["value_range"] = tuple(values["value_range"])
         contract = Contract(**values)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ModelError(
             f"{source}: its contract cannot be read ({error}); export it again with this version"
         ) from error

@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from drsformer.errors import ImageError
+from drsformer.files import written_whole
 
 WEIGHTS = Path(__file__).parent / "weights" / "demo.safetensors"
 DEFAULT_PHOTO = "astronaut"  # of scikit-image, public domain (NASA)
@@ -44,7 +45,9 @@ class Demo:
     help="Folder to write into.",
 )  # fmt: skip
 @click.option("--photo", type=click.Path(path_type=Path), help="Your own clean photo.")
-@click.option("--seed", default=3, show_default=True, help="Which rain falls.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=3, show_default=True, help="Which rain falls."
+)
 def demo(output: Path, photo: Path | None, seed: int) -> None:
     """Export the shipped checkpoint, let it rain on a photo, and derain it."""
     cli = importlib.import_module("drsformer.export.cli")
@@ -98,7 +101,8 @@ def run_demo(output: Path, photo: Path | None, seed: int, *, on_step: Any) -> De
         compare.side_by_side(rainy, derained),
     ]
     for path, picture in zip(paths, pictures, strict=True):
-        images.write_image(picture, path)
+        with written_whole(path, inputs=filter(None, [photo])) as temporary:
+            images.write_image(picture, temporary)
     psnrs = (metrics.y_psnr(rainy, clean), metrics.y_psnr(derained, clean))
     return Demo(model, paths[0], paths[1], paths[2], *psnrs)
 

@@ -48,3 +48,10 @@ class ImageError(DRSformerError):
 
 class CalibrationError(DRSformerError):
     """Images, ranges or rain settings that cannot be used."""
+
+
+def one_line(text: str, limit: int = 600) -> str:
+    """Return text fit for one line of a terminal: no line breaks, no control characters."""
+    words = " ".join(text.split())
+    printable = "".join(c if c.isprintable() else "?" for c in words)
+    return printable if len(printable) <= limit else printable[: limit - 4] + " ..."

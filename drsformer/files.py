@@ -1,44 +1,100 @@
-"""Files appear whole or not at all."""
+"""Files: read only if they are files, written whole or not at all, never over an input."""
 
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from drsformer.errors import DRSformerError
 
 
+def check_readable(path: Path, error_type: type[DRSformerError], remedy: str) -> None:
+    """Raise `error_type` unless `path` is a regular file with something in it that we may read.
+
+    Pipes and devices are refused: opening one can wait for ever.
+
+    Args:
+        path: what is about to be read.
+        error_type: the class to raise.
+        remedy: what to do, for the message.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise error_type(f"cannot read {path}: it is not a regular file; {remedy}")
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except OSError as error:
+        raise error_type(f"cannot read {path}: {error.strerror}; {remedy}") from error
+    if empty:
+        raise error_type(f"{path} is empty; {remedy}")
+
+
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, inputs: Iterable[Path] = ()) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` only if the block succeeds.
 
     The temporary name keeps the suffix, since encoders choose the format by it. On any failure
-    it is removed and an existing `path` stays as it was.
+    it is removed, with the folders made for it, and an existing `path` stays as it was.
+
+    Args:
+        path: the file to write.
+        inputs: files that must not be overwritten, also through links.
 
     Raises:
-        DRSformerError: the folder cannot be written, or the disk is full.
+        DRSformerError: the folder cannot be written, the disk is full, `path` is a folder or one
+            of the inputs.
     """
+    _check_target(path, inputs)
+    made = _missing_parents(path)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix
-        )
-        os.close(handle)
-    except OSError as error:
-        raise DRSformerError(
-            f"cannot write {path}: {error.strerror}; choose another place"
-        ) from error
-    temporary = Path(name)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(
+                dir=path.parent, prefix=f".{path.stem[:40]}-", suffix=path.suffix
+            )
+            os.close(handle)
+        except OSError as error:
+            raise DRSformerError(
+                f"cannot write {path}: {error.strerror}; choose another place"
+            ) from error
+        yield from _renamed_at_the_end(Path(name), path)
+    except BaseException:
+        for folder in made:  # deepest first; what holds something stays
+            with suppress(OSError):
+                folder.rmdir()
+        raise
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_target(path: Path, inputs: Iterable[Path]) -> None:
+    if path.is_dir():
+        raise DRSformerError(f"cannot write {path}: it is a folder; choose another name")
+    for source in inputs:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise DRSformerError(
+                f"{path} is an input, and inputs are never overwritten; choose another name"
+            )
+
+
+def _missing_parents(path: Path) -> list[Path]:
+    """Return the folders above `path` that do not exist yet, deepest first."""
+    return [folder for folder in path.parents if not os.path.lexists(folder)]
+
+
+def _renamed_at_the_end(temporary: Path, path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _make_durable(temporary)
         temporary.replace(path)
     except OSError as error:
-        raise DRSformerError(
-            f"cannot write {path}: {error.strerror or error}; nothing was left behind"
-        ) from error
+        raise DRSformerError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -50,9 +106,3 @@ def _make_durable(path: Path) -> None:
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

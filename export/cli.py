@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
+from drsformer.errors import one_line
 from drsformer.files import written_whole
 
 from .agreement import OnStep, Report
@@ -63,7 +65,8 @@ def validate(file: Path, checkpoint: Path, json_path: Path | None) -> None:
         report = validate_file(file, checkpoint, on_step=on_step)
     Console().print(_report_table(report))
     if json_path:
-        _write(json_path, report.to_json())
+        with written_whole(json_path, inputs=[file, checkpoint]) as temporary:
+            temporary.write_text(report.to_json())
     row = report.first_divergence
     if row is not None:
         click.echo(f"first to diverge: {row.tensor}, {row.psnr_db} dB")
@@ -85,7 +88,7 @@ def inspect(file: Path, as_json: bool) -> None:
     for section, values in description.items():
         table.add_row(f"[bold]{section}[/bold]", "", "")
         for name, value in values.items():
-            table.add_row("", name, _shown(value))
+            table.add_row("", name, escape(one_line(_shown(value), limit=4000)))
     Console().print(table)
 
 
@@ -130,8 +133,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{k} {v}" for k, v in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _write(path: Path, text: str) -> None:
-    with written_whole(path) as temporary:
-        temporary.write_text(text)

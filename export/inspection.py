@@ -47,7 +47,7 @@ def _describe_checkpoint(path: Path) -> dict[str, Any]:
 def _describe_onnx(path: Path) -> dict[str, Any]:
     proto = load_onnx(path)
     metadata = {p.key: p.value for p in proto.metadata_props}
-    made = {k: json.loads(v) if k in JSON_KEYS else v for k, v in metadata.items()}
+    made = {k: _json_or_text(v) if k in JSON_KEYS else v for k, v in metadata.items()}
     ours = METADATA_KEY in metadata
     config = made.pop("config", None)
     contract = made.pop(METADATA_KEY, None)
@@ -57,8 +57,8 @@ def _describe_onnx(path: Path) -> dict[str, Any]:
             path, "ONNX model of drs-export" if ours else "ONNX model, not made by drs-export"
         )
     }
-    if config:
-        described["network"] = _network_from_dict(config)
+    if isinstance(config, dict) and "mefc" in config:
+        described["network"] = {"variant": variant(mefc=bool(config["mefc"]))} | config
     described["graph"] = {
         "opset": {o.domain or "standard": o.version for o in proto.opset_import},
         "inputs": _tensors(proto.graph.input),
@@ -69,8 +69,8 @@ def _describe_onnx(path: Path) -> dict[str, Any]:
     }
     if made:
         described["made by"] = made
-    if contract:
-        described["contract"] = contract
+    if contract is not None:
+        described["contract"] = contract if isinstance(contract, dict) else {"text": contract}
     report = report_path(path)
     if report.is_file():
         described["validation"] = _validation(report, described["file"]["sha256"])
@@ -85,17 +85,23 @@ def _network(config: DRSformerConfig) -> dict[str, Any]:
     return {"variant": config.variant} | config.to_dict()
 
 
-def _network_from_dict(values: dict[str, Any]) -> dict[str, Any]:
-    return {"variant": variant(mefc=values["mefc"])} | values
+def _json_or_text(text: str) -> Any:
+    """Parse JSON; what is none is shown as it stands."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _tensors(values: Any) -> dict[str, str]:
-    """Name to "float32 batch x 3 x height x width"."""
+    """Name to "float batch x 3 x height x width"."""
     described = {}
     for value in values:
         tensor = value.type.tensor_type
         dims = " x ".join(d.dim_param or str(d.dim_value or "?") for d in tensor.shape.dim)
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        names = onnx.TensorProto.DataType
+        known = tensor.elem_type in names.values()
+        dtype = names.Name(tensor.elem_type).lower() if known else "unknown type"
         described[value.name] = f"{dtype} {dims}"
     return described
 
@@ -109,14 +115,16 @@ def _size(tensor: onnx.TensorProto) -> int:
 
 def _validation(path: Path, sha256: str) -> dict[str, Any]:
     """Summarise the report beside the file, if it is about this very file."""
-    report = json.loads(path.read_text())
-    if report["model_sha256"] != sha256:
-        return {"report": f"{path.name} is about another file"}
-    worst = max(row["max_error"] for row in report["rows"])
-    return {
-        "report": path.name,
-        "passed": report["passed"],
-        "inputs": len(report["rows"]),
-        "max error": worst,
-        "reference": report["reference"],
-    }
+    try:
+        report = json.loads(path.read_text())
+        if report["model_sha256"] != sha256:
+            return {"report": f"{path.name} is about another file"}
+        return {
+            "report": path.name,
+            "passed": report["passed"],
+            "inputs": len(report["rows"]),
+            "max error": max(row["max_error"] for row in report["rows"]),
+            "reference": report["reference"],
+        }
+    except (ValueError, LookupError, TypeError, OSError, RecursionError):
+        return {"report": f"{path.name} cannot be read"}

@@ -11,7 +11,7 @@ import onnx
 from drsformer.checkpoint import Checkpoint, checkpoint_from_file
 from drsformer.contract import METADATA_KEY
 from drsformer.errors import AgreementError, ExportError
-from drsformer.files import sha256_of, written_whole
+from drsformer.files import check_readable, sha256_of, written_whole
 
 from .agreement import Report, agreement, rewrite_error
 from .onnx_from_model import ExportSettings, onnx_from_model
@@ -65,7 +65,10 @@ def onnx_from_checkpoint(
     rewritten = None if settings.plain else rewrite_error(model)
     proto = onnx_from_model(model, settings, {"checkpoint_sha256": checkpoint.sha256})
     target = report_path(output)
-    with written_whole(target) as temporary_report, written_whole(output) as temporary:
+    with (
+        written_whole(target, inputs=[path]) as temporary_report,
+        written_whole(output, inputs=[path]) as temporary,
+    ):
         temporary.write_bytes(proto.SerializeToString(deterministic=True))
         hashes = (sha256_of(temporary), checkpoint.sha256)
         report = agreement(temporary, model, hashes=hashes, rewritten=rewritten, on_step=on_step)
@@ -94,8 +97,8 @@ def _check_same_network(proto: onnx.ModelProto, path: Path, checkpoint: Checkpoi
     metadata = {p.key: p.value for p in proto.metadata_props}
     if METADATA_KEY not in metadata or "config" not in metadata:
         raise ExportError(
-            f"{path} was not made by drs-export (it carries no contract); give a file that "
-            "`drs-export onnx` wrote"
+            f"{path} does not say that drs-export made it (no contract or no config in its "
+            "metadata); give a file that `drs-export onnx` wrote"
         )
     expected = json.dumps(checkpoint.config.to_dict(), sort_keys=True)
     if metadata["config"] != expected:
@@ -111,11 +114,10 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     Raises:
         ExportError: the file is missing, empty, truncated or something else.
     """
+    check_readable(path, ExportError, "expected an ONNX model")
     try:
         proto = onnx.load(path)
         onnx.checker.check_model(proto)
-    except OSError as error:
-        raise ExportError(f"cannot read {path}: {error.strerror}") from error
     except Exception as error:  # protobuf's and the checker's errors share no narrower base
         raise ExportError(
             f"{path} is not an ONNX model: empty, truncated or another kind of file"

@@ -24,6 +24,8 @@ from .onnx_ops import OnnxOps
 
 DEFAULT_OPSET = 18
 OPSETS = range(17, 26)
+MOST_IMAGES = 1024
+LONGEST_SIDE = 2**15  # pixels
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,8 @@ class ExportSettings:
 
     Attributes:
         opset: version of the standard operator set, 17 to 25.
-        batch: fixed batch size, or None for a dynamic one.
-        height: fixed height, pixels, a multiple of 8, or None.
+        batch: fixed batch size, 1 to 1024, or None for a dynamic one.
+        height: fixed height, pixels, a multiple of 8 up to 32768, or None.
         width: fixed width, pixels, a multiple of 8, or None.
         plain: export the untransformed network, through PyTorch's own exporter.
     """
@@ -51,12 +53,19 @@ class ExportSettings:
                 f"opset {self.opset} is not supported; choose {OPSETS[0]} to {OPSETS[-1]} "
                 f"(default {DEFAULT_OPSET}, which TensorRT 10.3 to 11 and ONNX Runtime take)"
             )
-        if self.batch is not None and self.batch < 1:
-            raise ExportError(f"batch {self.batch} must be 1 or more")
+        if self.batch is not None and not 1 <= self.batch <= MOST_IMAGES:
+            raise ExportError(f"batch {self.batch} must be 1 to {MOST_IMAGES}")
         multiple = CONTRACT.multiple_of
         for name, size in (("height", self.height), ("width", self.width)):
-            if size is not None and (size < multiple or size % multiple):
-                raise ExportError(f"{name} {size} must be a positive multiple of {multiple}")
+            if size is not None and (not multiple <= size <= LONGEST_SIDE or size % multiple):
+                raise ExportError(
+                    f"{name} {size} must be a multiple of {multiple}, up to {LONGEST_SIDE}"
+                )
+        if self.plain and (self.batch or 2) * (self.height or 64) * (self.width or 80) > 2**20:
+            raise ExportError(
+                "a plain export is traced and validated at its fixed sizes, and these are too "
+                "large for that; leave some of them free"
+            )
 
     @property
     def shape(self) -> tuple[int | str, int, int | str, int | str]:

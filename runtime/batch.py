@@ -91,7 +91,7 @@ def derain_files(
             derain, or the output folder cannot be written.
     """
     jobs = jobs_from_inputs(inputs, output, suffix=settings.suffix, compare=settings.compare)
-    sources = identities(job.source for job in jobs)
+    sources = identities([derainer.path, *(job.source for job in jobs)])
     report, start = Report(), time.perf_counter()
     with output_folder(output):
         for number, job in enumerate(jobs, 1):

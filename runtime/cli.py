@@ -1,13 +1,13 @@
 """`drs-export run` and `drs-export evaluate`."""
 
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 from rich.console import Console
+
+from drsformer.errors import one_line
 
 from .batch import Report, Settings, derain_files
 from .evaluation import evaluate_folder, evaluate_model, write_json
@@ -17,7 +17,6 @@ from .pairs import pairs_from_folders
 from .progress import progress_bar
 from .table import table_from_rows
 
-_KILLED = 128  # the shell adds the signal's number
 _FORMATS = ("png", "jpg", "webp", "tiff", "bmp", "mp4", "mov", "avi", "mkv", "webm")
 _PATH = click.Path(path_type=Path)
 
@@ -58,7 +57,7 @@ def run(
     A bad file does not stop the others: it is listed at the end, and the exit code is 1.
     """
     settings = Settings(ending and f".{ending}", compare, skip_existing, quality)
-    with _interruptible(), engine.open(model) as derainer, progress_bar() as bar:
+    with engine.open(model) as derainer, progress_bar() as bar:
         report = derain_files(inputs, output, derainer, settings, bar)
     _print_report(report, output)
     sys.exit(1 if report.failures else 0)
@@ -87,11 +86,7 @@ def evaluate(
     if (model is None) == (outputs is None):
         raise click.UsageError("give either MODEL or --outputs DIR")
     pairs = pairs_from_folders(rainy, target)
-    with (
-        _interruptible(),
-        engine.open(model) if model else nullcontext() as derainer,
-        progress_bar() as bar,
-    ):
+    with engine.open(model) if model else nullcontext() as derainer, progress_bar() as bar:
         if derainer:
             rows = evaluate_model(derainer, pairs, bar)
         else:
@@ -99,24 +94,9 @@ def evaluate(
             rows = evaluate_folder(outputs, pairs, bar)
     Console().print(table_from_rows(rows))
     if json_file:
-        write_json(rows, json_file, source=str(model or outputs))
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """End on Ctrl-C or SIGTERM with clean-up, one line, and the shell's exit code for them."""
-
-    def terminate(number: int, _frame: object) -> None:
-        sys.exit(_KILLED + number)
-
-    former = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    except KeyboardInterrupt:  # click would exit with 1
-        click.echo("interrupted; no file was left half-written", err=True)
-        sys.exit(_KILLED + signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGTERM, former)
+        measured = [path for pair in pairs for path in (pair.rainy, pair.target)]
+        inputs = [*measured, *filter(None, [model])]
+        write_json(rows, json_file, source=str(model or outputs), inputs=inputs)
 
 
 def _print_report(report: Report, output: Path) -> None:
@@ -131,7 +111,7 @@ def _print_report(report: Report, output: Path) -> None:
     if report.videos:
         click.echo("note: the sound of videos is not kept", err=True)
     for failure in report.failures:
-        click.echo(f"error: {failure}", err=True)
+        click.echo(f"error: {one_line(failure)}", err=True)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,7 +118,9 @@ def mean_row(rows: Sequence[Row]) -> Row:
     return Row("mean", _mean([r.rainy for r in rows]), _mean([r.derained for r in rows]))
 
 
-def write_json(rows: Sequence[Row], path: Path, *, source: str) -> None:
+def write_json(
+    rows: Sequence[Row], path: Path, *, source: str, inputs: Iterable[Path] = ()
+) -> None:
     """Write the rows and their mean as JSON, whole or not at all.
 
     An infinite PSNR (equal images), and what is computed from it, becomes null.
@@ -127,6 +129,7 @@ def write_json(rows: Sequence[Row], path: Path, *, source: str) -> None:
         rows: what was measured.
         path: the new file; an existing one is replaced.
         source: what made the derained images: the model or the folder.
+        inputs: files that must not be overwritten.
 
     Raises:
         DRSformerError: the place cannot be written.
@@ -136,7 +139,7 @@ def write_json(rows: Sequence[Row], path: Path, *, source: str) -> None:
         "images": [_as_json(row) for row in rows],
         "mean": _as_json(mean_row(rows)),
     }
-    with written_whole(path) as temporary:
+    with written_whole(path, inputs=inputs) as temporary:
         temporary.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", "utf-8")
 
 

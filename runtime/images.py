@@ -133,6 +133,8 @@ def encoded(picture: Picture, path: Path, quality: int = DEFAULT_QUALITY) -> byt
 
 def _bytes_from_file(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file():  # a pipe could wait for ever
+            raise ImageError(f"{path}: not a regular file; expected an image")
         return path.read_bytes()
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror}") from error

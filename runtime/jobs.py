@@ -94,7 +94,7 @@ def output_folder(path: Path) -> Iterator[None]:
 
 def _placed(path: Path, output: Path) -> list[tuple[Path, Path]]:
     """Return each file of an input and its place below the output folder."""
-    if not path.is_dir():
+    if not _is_folder(path):
         return [(path, Path(path.name))]
     if path.resolve() == output.resolve():
         raise ImageError(f"{path} is input and output; choose another --output folder")
@@ -107,6 +107,14 @@ def _placed(path: Path, output: Path) -> list[tuple[Path, Path]]:
         endings = ", ".join([*IMAGE_FORMATS, *VIDEO_CODECS])
         raise ImageError(f"{path}: the folder holds no image or video; known endings: {endings}")
     return [(file, file.relative_to(path)) for file in files]
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether it is a folder; what we may not even look at counts as a file, and fails as one."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _files(folder: Path, output: Path) -> Iterator[Path]:

@@ -14,10 +14,12 @@ from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
 
 from drsformer.contract import CHANNELS, METADATA_KEY, Batch, Contract, contract_from_json
 from drsformer.errors import ModelError, ProviderError, ShapeError
+from drsformer.files import check_readable
 
 from .providers import Provider, check_in_use, provider_from_name
 
 EXPORT_IT = "make one with `drs-export onnx`"
+MOST_THREADS = 1024  # a slip of the keyboard would take minutes to start them
 FATAL_ONLY = 4  # ONNX Runtime's log level: each of its errors reaches us as an exception too
 
 
@@ -36,7 +38,7 @@ class Session:
 
         Raises:
             ModelError: unreadable, broken, or not one of ours.
-            ProviderError: the provider is unknown or cannot be used; `threads` is below 1.
+            ProviderError: the provider is unknown or cannot be used; `threads` is not sane.
         """
         self.path = path
         self._session = _open(path, provider_from_name(provider), _options(threads))
@@ -66,7 +68,20 @@ class Session:
                 "if memory ran out, derain in pieces with --tile"
             ) from error
         result: Batch = outputs[0][: len(batch)]
+        self._check_result(result, batch.shape)
         return result
+
+    def _check_result(self, result: Batch, shape: tuple[int, ...]) -> None:
+        if result.shape != shape:
+            raise ModelError(
+                f"{self.path} gave {result.shape} for an input of {shape}; it is not a model that "
+                f"keeps its contract, {EXPORT_IT}"
+            )
+        if not np.isfinite(result).all():
+            raise ModelError(
+                f"{self.path} gave NaN or Inf for an input of shape {shape}; its weights or its "
+                "precision are broken, validate it with `drs-export validate`"
+            )
 
     def _with_fixed_batch(self, batch: Batch) -> Batch:
         """Repeat the last image until a model exported for N images at once gets its N."""
@@ -132,14 +147,17 @@ def _options(threads: int | None) -> ort.SessionOptions:
     # shares them, the video codec first: a run beside one other busy process was 1.4x slower.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if threads is not None:
-        if threads < 1:
-            raise ProviderError(f"threads is {threads}; expected at least 1, or nothing for all")
+        if not 1 <= threads <= MOST_THREADS:
+            raise ProviderError(
+                f"threads is {threads}; expected 1 to {MOST_THREADS}, or nothing for all"
+            )
         options.intra_op_num_threads = threads
     return options
 
 
 def _open(path: Path, provider: Provider, options: ort.SessionOptions) -> ort.InferenceSession:
-    _check_readable(path)
+    # ONNX Runtime words the plain reasons as protobuf errors
+    check_readable(path, ModelError, EXPORT_IT)
     names = [provider.onnxruntime_name]
     names += [name for name in provider.helpers if name in ort.get_available_providers()]
     try:
@@ -157,17 +175,6 @@ def _open(path: Path, provider: Provider, options: ort.SessionOptions) -> ort.In
     check_in_use(provider, session.get_providers())
     session.disable_fallback()  # nor in the middle of a run
     return session
-
-
-def _check_readable(path: Path) -> None:
-    """Find the plain reasons first: ONNX Runtime words them as protobuf errors."""
-    try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}; {EXPORT_IT}") from error
-    if empty:
-        raise ModelError(f"{path} is empty; {EXPORT_IT}")
 
 
 def _one_line(error: Exception) -> str:

@@ -101,64 +101,83 @@ def split_feed_forward(ffn: FeedForward, project_in: Conv) -> SplitFeedForward:
     hidden = ffn.dwconv3x3_1.out_channels
     if ffn.dwconv3x3.groups != 2 * hidden or ffn.dwconv3x3_1.groups != hidden:
         raise ExportError(f"split_feed_forward needs 2h and h groups, got {ffn.dwconv3x3_1}")
-    inputs: list[Input] = []
-    pieces: list[Piece] = []
-    for half in (0, 1):
-        half_inputs, half_pieces = _half(ffn, project_in, half)
-        inputs += half_inputs
-        pieces += half_pieces
-    return SplitFeedForward(tuple(inputs), tuple(pieces))
+    halves = [_Half(ffn, project_in, index, hidden) for index in (0, 1)]
+    return SplitFeedForward(
+        inputs=tuple(channels for half in halves for channels in half.inputs()),
+        pieces=tuple(piece for half in halves for piece in half.pieces()),
+    )
 
 
-def _half(ffn: FeedForward, project_in: Conv, half: int) -> tuple[list[Input], list[Piece]]:
-    """Build the inputs and the 3x3 and 5x5 pieces that end in one second convolution."""
-    hidden = ffn.dwconv3x3_1.out_channels
-    grouped = conv_from_module(ffn.dwconv5x5_1 if half else ffn.dwconv3x3_1)
-    three, five = conv_from_module(ffn.dwconv3x3), conv_from_module(ffn.dwconv5x5)
-    order = _channel_order(hidden)
-    width = -(-((hidden + 1) // 2) // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
-    offset = half * hidden
+@dataclass(frozen=True)
+class _Half:
+    """Half of project_in's channels, which end in one of the two second convolutions."""
 
-    def source(name: str) -> str:
-        return f"{half + 1}.{name}"
+    ffn: FeedForward
+    project_in: Conv
+    index: int
+    hidden: int
 
-    def first(kernel: Conv, name: str, *, middle: bool = False) -> Conv:
-        channels = [offset + c for c in order[name]]
-        conv = _depthwise(kernel, channels, width)
-        return _with_middle(conv, three, channels[-1], len(channels) - 1) if middle else conv
+    def inputs(self) -> list[Input]:
+        """Return rule 2's orders of the channels, as convolutions of their own."""
+        return [
+            Input(self._named(name), _project_in(self.project_in, self._channels(name), self.width))
+            for name in _channel_order(self.hidden)
+        ]
 
-    def second(groups: list[int], tap: int) -> Conv:
-        weight = grouped.weight[groups, tap : tap + 1]
-        bias = grouped.bias[groups] if grouped.bias is not None and tap == 0 else None
-        return _padded(Conv(weight, bias, grouped.padding, groups=len(groups)), width)
+    def pieces(self) -> list[Piece]:
+        """Return the groups of the 3x3 branch and those of the 5x5 branch."""
+        middle = self.hidden // 2  # the first group of the 5x5 branch, or the one that mixes both
+        three, five = conv_from_module(self.ffn.dwconv3x3), conv_from_module(self.ffn.dwconv5x5)
+        groups_three, groups_five = list(range(middle)), list(range(middle, self.hidden))
+        firsts_five = {name: self._first(five, name) for name in ("even", "odd")}
+        if self.hidden % 2:
+            groups_five = [*groups_five[1:], middle]
+            odd = _with_middle(firsts_five["odd"], three, self._channels("odd"))
+            firsts_five = {"odd": odd, "rotated": self._first(five, "rotated")}
+        firsts_three = {name: self._first(three, name) for name in ("even", "odd")}
+        return [
+            self._piece("3x3", groups_three, firsts_three),
+            self._piece("5x5", groups_five, firsts_five),
+        ]
 
-    def piece(name: str, groups: list[int], paths: tuple[tuple[str, Conv], ...]) -> Piece:
-        (a, conv_a), (b, conv_b) = paths
-        return Piece(
-            source(name),
-            (
-                Path(source(a), conv_a, second(groups, 0)),
-                Path(source(b), conv_b, second(groups, 1)),
-            ),
-            _project_out(
-                ffn, [offset + g for g in groups], width, bias=offset == 0 and name == "3x3"
-            ),
+    @property
+    def width(self) -> int:
+        """Channels of every tensor, padded (rule 5)."""
+        return -(-((self.hidden + 1) // 2) // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+
+    @property
+    def _offset(self) -> int:
+        return self.index * self.hidden
+
+    def _named(self, name: str) -> str:
+        return f"{self.index + 1}.{name}"
+
+    def _channels(self, name: str) -> list[int]:
+        return [self._offset + channel for channel in _channel_order(self.hidden)[name]]
+
+    def _first(self, conv: Conv, name: str) -> Conv:
+        """Return the rows of a first depthwise convolution, in one input's order."""
+        channels = self._channels(name)
+        bias = None if conv.bias is None else conv.bias[channels]
+        rows = Conv(conv.weight[channels], bias, conv.padding, groups=len(channels))
+        return _padded(rows, self.width)
+
+    def _second(self, groups: list[int], tap: int) -> Conv:
+        """Return what the second convolution does with input `tap` of each group."""
+        conv = conv_from_module(self.ffn.dwconv5x5_1 if self.index else self.ffn.dwconv3x3_1)
+        bias = conv.bias[groups] if conv.bias is not None and tap == 0 else None
+        weight = conv.weight[groups, tap : tap + 1]
+        return _padded(Conv(weight, bias, conv.padding, groups=len(groups)), self.width)
+
+    def _piece(self, name: str, groups: list[int], firsts: dict[str, Conv]) -> Piece:
+        a, b = (
+            Path(self._named(source), first, self._second(groups, tap))
+            for tap, (source, first) in enumerate(firsts.items())
         )
-
-    inputs = [
-        Input(source(n), _project_in(project_in, [offset + c for c in order[n]], width))
-        for n in order
-    ]
-    groups_a = list(range(hidden // 2))
-    if hidden % 2 == 0:
-        groups_b = list(range(hidden // 2, hidden))
-        paths_a = (("even", first(three, "even")), ("odd", first(three, "odd")))
-        paths_b = (("even", first(five, "even")), ("odd", first(five, "odd")))
-    else:
-        groups_b = [*range(hidden // 2 + 1, hidden), hidden // 2]
-        paths_a = (("even", first(three, "even")), ("odd", first(three, "odd")))
-        paths_b = (("odd", first(five, "odd", middle=True)), ("rotated", first(five, "rotated")))
-    return inputs, [piece("3x3", groups_a, paths_a), piece("5x5", groups_b, paths_b)]
+        columns = [self._offset + group for group in groups]
+        carries_bias = (self.index, name) == (0, "3x3")
+        project = _project_out(self.ffn, columns, self.width, bias=carries_bias)
+        return Piece(self._named(name), (a, b), project)
 
 
 def _channel_order(hidden: int) -> dict[str, list[int]]:
@@ -174,20 +193,16 @@ def _project_in(conv: Conv, channels: list[int], width: int) -> Conv:
     return Conv(_pad_rows(conv.weight[channels], width), bias)
 
 
-def _depthwise(conv: Conv, channels: list[int], width: int) -> Conv:
-    bias = None if conv.bias is None else conv.bias[channels]
-    return _padded(Conv(conv.weight[channels], bias, conv.padding, groups=len(channels)), width)
-
-
 def _padded(conv: Conv, width: int) -> Conv:
     """Zero-pad a depthwise convolution to `width` channels."""
     bias = None if conv.bias is None else _pad_rows(conv.bias, width)
     return Conv(_pad_rows(conv.weight, width), bias, conv.padding, groups=width)
 
 
-def _with_middle(conv: Conv, three: Conv, channel: int, position: int) -> Conv:
-    """Put the 3x3 kernel of `channel`, padded to 5x5, at `position` of a 5x5 convolution."""
-    here = torch.arange(conv.weight.shape[0], device=conv.weight.device) == position
+def _with_middle(conv: Conv, three: Conv, channels: list[int]) -> Conv:
+    """Put the last channel's 3x3 kernel, padded to 5x5, at its place in a 5x5 convolution."""
+    here = torch.arange(conv.weight.shape[0], device=conv.weight.device) == len(channels) - 1
+    channel = channels[-1]
     kernel = F.pad(three.weight[channel], (1, 1, 1, 1))  # (1, 5, 5)
     bias = conv.bias
     if bias is not None and three.bias is not None:

@@ -158,3 +158,44 @@ def test_an_unreadable_file_is_refused(small_checkpoint):
         path.chmod(0)
         with without_root():
             assert "Permission denied" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        torch.zeros(3, dtype=torch.int64),
+        torch.zeros(3, dtype=torch.bool),
+        torch.zeros(3, dtype=torch.complex64),
+        torch.eye(3).to_sparse(),
+        torch.zeros(3, device="meta"),
+        torch.zeros(1).expand(10**9, 10**3),  # 4 bytes that claim 4 TB
+    ],
+    ids=["integers", "booleans", "complex", "sparse", "meta", "forged"],
+)
+def test_only_plain_floating_point_tensors_are_taken(tmp_path, state, odd):
+    state["output.weight"] = odd
+    assert "output.weight" in refusal(saved(tmp_path, state))
+
+
+def test_a_damaged_archive_is_found_by_its_checksum(tmp_path, state):
+    path = saved(tmp_path, state)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(data)
+    assert "checksum" in refusal(path)
+
+
+def test_widths_of_zero_are_refused(tmp_path, state):
+    state["encoder_level1.0.ffn.dwconv3x3.weight"] = torch.zeros(0, 1, 3, 3)
+    assert "at least 1" in refusal(saved(tmp_path, state))
+
+
+def test_a_name_with_line_breaks_stays_on_one_line(tmp_path, state, capsys, monkeypatch):
+    from drsformer.cli import main
+
+    path = saved(tmp_path, state | {"bad\n\x1b[31mkey" * 1000: torch.zeros(1)})
+    monkeypatch.setattr("sys.argv", ["drs-export", "inspect", str(path)])
+    with pytest.raises(SystemExit):
+        main()
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "\x1b" not in error and len(error) < 1000

@@ -122,6 +122,14 @@ def test_fixed_sizes_are_validated_at_those_sizes(small_checkpoint, tmp_path):
     assert {row.shape for row in made.report.rows} == {(1, 3, 32, 48)}
 
 
+def test_large_fixed_sizes_are_validated_at_sizes_that_fit(small_checkpoint, tmp_path):
+    settings = ExportSettings(batch=1, height=1080, width=1920)
+    made = onnx_from_checkpoint(small_checkpoint, tmp_path / "fixed.onnx", settings)
+    assert {row.shape for row in made.report.rows} == set(agreement_module.SHAPES)
+    shape = onnx.load(made.path).graph.input[0].type.tensor_type.shape.dim
+    assert [dim.dim_value for dim in shape] == [1, 3, 1080, 1920]
+
+
 def test_two_exports_hash_alike_whatever_the_checkpoint_is_called(small_checkpoint, tmp_path):
     copy = tmp_path / "renamed.pth"
     copy.write_bytes(small_checkpoint.read_bytes())

@@ -40,7 +40,7 @@ def test_export_then_validate_then_inspect(drs, small_checkpoint, tmp_path):
     code, out, _ = drs("inspect", model, "--json")
     described = json.loads(out)
     assert code == 0 and described["network"]["variant"] == "DRSformer with MEFC"
-    assert described["graph"]["inputs"] == {"input": "float32 batch x 3 x 40 x width"}
+    assert described["graph"]["inputs"] == {"input": "float batch x 3 x 40 x width"}
     assert described["validation"]["passed"] and described["made by"]["form"] == "deployed"
 
 
@@ -107,3 +107,64 @@ def test_a_missing_extra_is_named(drs, monkeypatch, tmp_path):
             monkeypatch.delitem(sys.modules, name)
     code, _, err = drs("inspect", tmp_path / "x.pth")
     assert code == 1 and "pip install 'drs-export[export]'" in one_line(err)
+
+
+@pytest.mark.parametrize("key", ["contract", "config", "rewrites"])
+@pytest.mark.parametrize("text", ["", "{", "3", "[" * 5000, '"[/bold]"', "null"])
+def test_inspect_survives_any_metadata(drs, small_onnx, tmp_path, key, text):
+    import onnx
+
+    proto = onnx.load(small_onnx)
+    next(p for p in proto.metadata_props if p.key == key).value = text
+    onnx.save(proto, tmp_path / "odd.onnx")
+    code, out, _ = drs("inspect", tmp_path / "odd.onnx")
+    assert code == 0 and "graph" in out
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{}", '{"model_sha256": 3}'])
+def test_inspect_survives_a_broken_report(drs, small_onnx, tmp_path, text):
+    (tmp_path / "m.onnx").write_bytes(small_onnx.read_bytes())
+    (tmp_path / "m.validation.json").write_text(text)
+    code, out, _ = drs("inspect", tmp_path / "m.onnx")
+    assert code == 0 and "m.validation.json" in out
+
+
+def test_the_checkpoint_is_never_overwritten(drs, small_checkpoint, tmp_path):
+    path = tmp_path / "model.onnx"  # a checkpoint by content
+    path.write_bytes(small_checkpoint.read_bytes())
+    code, _, err = drs("onnx", path, "-o", path)
+    assert code == 1 and "never overwritten" in one_line(err)
+    assert path.read_bytes() == small_checkpoint.read_bytes()
+
+
+def test_a_report_never_overwrites_the_model(drs, small_onnx, small_checkpoint, tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(small_onnx.read_bytes())
+    code, _, err = drs("validate", path, "--checkpoint", small_checkpoint, "--json", path)
+    assert code == 1 and "never overwritten" in one_line(err)
+    assert path.read_bytes() == small_onnx.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "option", [("--batch", 10**13), ("--height", 10**8), ("--plain", "--height", 8192)]
+)
+def test_sizes_that_no_machine_has_are_refused_at_once(drs, small_checkpoint, tmp_path, option):
+    code, _, err = drs("onnx", small_checkpoint, "-o", tmp_path / "sub" / "x.onnx", *option)
+    assert code == 1 and one_line(err) and not (tmp_path / "sub").exists()
+
+
+def test_wrong_usage_is_one_line_and_code_2(drs):
+    code, _, err = drs("onnx", "x.pth")
+    assert code == 2 and "--output" in one_line(err)
+
+
+def test_ctrl_c_and_sigterm_leave_nothing(drs, small_checkpoint, tmp_path, monkeypatch):
+    import os
+    import signal
+
+    from drsformer.export import onnx_from_checkpoint as module
+
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        monkeypatch.setattr(module, "agreement", lambda *a, n=number, **k: os.kill(os.getpid(), n))
+        found, _, _ = drs("onnx", small_checkpoint, "-o", tmp_path / "sub" / "x.onnx")
+        assert found == code and not (tmp_path / "sub").exists()

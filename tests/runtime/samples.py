@@ -29,13 +29,17 @@ def write_model(
     names: tuple[str, str] = (CONTRACT.input_name, CONTRACT.output_name),
     dtype: int = TensorProto.FLOAT,
     only_8x8: bool = False,
+    scale: float = 1.0,
+    stride: int = 1,
 ) -> Path:
     """Write a 3x3 convolution plus the mean over the whole input.
 
     Like the real network it sees all of its input and leaves [0, 1]. With `only_8x8` it fails
-    while running on any other size, although its declared shape allows them.
+    while running on any other size, although its declared shape allows them. `scale` multiplies
+    the kernel; a `stride` of 2 halves the output, which the declared shape hides.
     """
     kernel = np.random.default_rng(5).normal(0, 0.25, (3, 3, 3, 3)).astype(np.float32)
+    kernel *= np.float32(scale)
     kernel += np.eye(3, dtype=np.float32)[:, :, None, None] / 9
     weights = {"kernel": kernel, "axes": np.array([-2, -1]), "size": np.array([0, 3, 8, 8])}
     nodes = [
@@ -43,7 +47,7 @@ def write_model(
         helper.make_node(
             "Reshape" if only_8x8 else "Identity", ["x", "size"][: 1 + only_8x8], ["y"]
         ),
-        helper.make_node("Conv", ["y", "kernel"], ["local"], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["y", "kernel"], ["local"], pads=[1] * 4, strides=[stride] * 2),
         helper.make_node("ReduceMean", ["y", "axes"], ["global"]),
         helper.make_node("Add", ["local" if len(shape) == 4 else "y", "global"], ["sum"]),
         helper.make_node("Cast", ["sum"], [names[1]], to=dtype),

@@ -304,3 +304,9 @@ def test_use_after_closing_is_refused(tiny_onnx: Path) -> None:
 def test_settings_are_checked_before_the_file_is_read(tmp_path: Path) -> None:
     with pytest.raises(ShapeError, match="tile is 12"):
         Derainer(tmp_path / "no.onnx", tile=12)
+
+
+def test_an_output_of_another_size_is_refused(tmp_path: Path) -> None:
+    halving = write_model(tmp_path / "half.onnx", stride=2)
+    with Derainer(halving) as derainer, pytest.raises(ModelError, match="contract"):
+        derainer.derain(noise(16, 16))

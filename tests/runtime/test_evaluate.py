@@ -193,3 +193,17 @@ def test_model_and_outputs_exclude_each_other(folders: tuple[Path, Path], both: 
     outcome = drs_export("evaluate", *extra, *options(rainy, target))
     assert outcome.code == 2
     assert "give either MODEL or --outputs DIR" in outcome.err[-1]
+
+
+def test_the_report_never_overwrites_the_model(small_onnx: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.onnx"
+    model.write_bytes(small_onnx.read_bytes())
+    for name in ("rainy", "clean"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "a.png"), noise(16, 16))
+    outcome = drs_export(
+        "evaluate", model, "--input", tmp_path / "rainy", "--target", tmp_path / "clean",
+        "--json", model,
+    )  # fmt: skip
+    assert outcome.code == 1 and "never overwritten" in outcome.err[0]
+    assert model.read_bytes() == small_onnx.read_bytes()

@@ -428,3 +428,42 @@ def test_names_are_printed_as_they_are(model: Path, tmp_path: Path) -> None:
     source.touch()
     outcome = drs_export("run", model, source, "-o", tmp_path / "out")
     assert_refused_file(outcome, f"{source}: the file is empty")
+
+
+def test_a_network_that_gives_nan_is_an_error_not_a_picture(tmp_path: Path) -> None:
+    broken = write_model(tmp_path / "nan.onnx", scale=float("nan"))
+    outcome = drs_export("run", broken, write(tmp_path / "a.png"), "-o", tmp_path / "out")
+    assert (outcome.code, len(outcome.err)) == (1, 1) and "NaN or Inf" in outcome.err[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_model_is_never_overwritten(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "models" / "x.png")
+    before = model.read_bytes()
+    outcome = drs_export("run", model, write(tmp_path / "x.png"), "-o", model.parent)
+    assert outcome.code == 1 and "never overwritten" in outcome.err[0]
+    assert model.read_bytes() == before
+
+
+def test_a_pipe_is_refused_and_not_waited_for(model: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    outcome = drs_export("run", model, tmp_path / "pipe.png", "-o", tmp_path / "out")
+    assert outcome.code == 1 and "not a regular file" in outcome.err[0]
+
+
+def test_a_folder_that_may_not_be_entered_fails_alone(model: Path) -> None:
+    with folder_of_everyone() as folder:
+        (folder / "locked").mkdir(mode=0o700)
+        readable = folder / "model.onnx"
+        readable.write_bytes(model.read_bytes())
+        readable.chmod(0o444)
+        with without_root():
+            outcome = drs_export("run", readable, folder / "locked" / "a.png", "-o", folder / "out")
+    if os.geteuid() == 0:
+        assert outcome.code == 1 and "Permission denied" in outcome.err[0]
+
+
+def test_an_absurd_thread_count_is_refused(model: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "a.png")
+    outcome = drs_export("run", model, source, "-o", tmp_path / "out", "--threads", 2**31)
+    assert_refused(outcome, "threads")
