@@ -82,7 +82,8 @@ def main() -> None:
     except click.ClickException as error:
         code = _fail(error.format_message(), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        code = _fail("interrupted; no file was left half-written", 128 + signal.SIGINT)
+        print("interrupted; no file was left half-written", file=sys.stderr)
+        code = 128 + signal.SIGINT
     except OSError as error:  # the terminal or the pipe that results go to
         sys.stdout = None
         code = _fail(f"cannot print the results: {error.strerror}", 1)

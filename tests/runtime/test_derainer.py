@@ -216,7 +216,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 
 def test_a_folder(tmp_path: Path) -> None:
-    assert_refused(tmp_path, "Is a directory")
+    assert_refused(tmp_path, "not a regular file")
 
 
 def test_an_unreadable_file(tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,5 +100,5 @@ def test_tensorrt_leaves_what_it_cannot_run_to_cuda(
 
 @pytest.mark.parametrize("threads", [0, -1])
 def test_a_thread_count_below_one_is_refused(tiny_onnx: Path, threads: int) -> None:
-    with pytest.raises(ProviderError, match=f"threads is {threads}; expected at least 1"):
+    with pytest.raises(ProviderError, match=f"threads is {threads}; expected 1 to"):
         Derainer(tiny_onnx, threads=threads)

@@ -438,6 +438,7 @@ def test_a_network_that_gives_nan_is_an_error_not_a_picture(tmp_path: Path) -> N
 
 
 def test_the_model_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
     model = write_model(tmp_path / "models" / "x.png")
     before = model.read_bytes()
     outcome = drs_export("run", model, write(tmp_path / "x.png"), "-o", model.parent)
