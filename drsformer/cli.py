@@ -6,6 +6,7 @@ A stage is imported only when one of its commands runs, so `drs-export run` need
 import importlib
 import signal
 import sys
+from typing import Any
 
 import click
 
@@ -45,6 +46,13 @@ class Stages(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click would print an empty line and "Aborted!"
+            print("interrupted; no file was left half-written", file=sys.stderr)
+            sys.exit(128 + signal.SIGINT)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, SUMMARIES[name]) for name in COMMANDS])
@@ -81,9 +89,6 @@ def main() -> None:
         code = _fail(str(error), 1)
     except click.ClickException as error:
         code = _fail(error.format_message(), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        print("interrupted; no file was left half-written", file=sys.stderr)
-        code = 128 + signal.SIGINT
     except OSError as error:  # the terminal or the pipe that results go to
         sys.stdout = None
         code = _fail(f"cannot print the results: {error.strerror}", 1)
