@@ -87,8 +87,12 @@ def main() -> None:
         sys.stdout.flush()
     except DRSformerError as error:
         code = _fail(str(error), 1)
-    except click.ClickException as error:
-        code = _fail(error.format_message(), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()  # the help, which is what was asked for
+        code = error.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "drs-export"
+        code = _fail(f"{error.format_message()} See `{command} --help`.", error.exit_code)
     except OSError as error:  # the terminal or the pipe that results go to
         sys.stdout = None
         code = _fail(f"cannot print the results: {error.strerror}", 1)
