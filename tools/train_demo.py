@@ -1,6 +1,6 @@
 """Train the small DRSformer that ships as drsformer/weights/demo.safetensors.
 
-    python tools/train_demo.py --photos DIR --minutes 120 -o demo.pth
+    python tools/train_demo.py --photos DIR --minutes 120 -o demo.safetensors
 
 Clean images are scikit-image's photographs, any photographs given with --photos, and procedural
 textures; rain is synthetic (`drsformer.calibration.rain`); one crop in twelve stays clean, so that
@@ -26,14 +26,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from safetensors.torch import save_file
 from torch import Tensor
 from train_ops import TrainOps
 
-from drsformer.calibration.photos import bundled_photos, photos_from_folder
+from drsformer.calibration.photos import BUNDLED, bundled_photos, photos_from_folder
 from drsformer.calibration.rain import rainy_from_clean, sample_rain
 from drsformer.calibration.textures import dead_leaves
 from drsformer.config import DRSformerConfig, hidden_from_factor
 from drsformer.export.deployment import Deployment, deployment_from_model
+from drsformer.files import written_whole
 from drsformer.model import DRSformer
 
 Image = NDArray[np.uint8]  # (H, W, 3) RGB
@@ -219,6 +221,40 @@ def train(
         yield step, share, float(loss.detach()), average
 
 
+def save(
+    model: DRSformer,
+    output: Path,
+    settings: Settings,
+    photos: Path | None,
+    history: list[dict[str, float]],
+) -> None:
+    """Write the weights as .safetensors and, beside them, where they come from as .json."""
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    clean = [f"scikit-image photographs: {', '.join(BUNDLED)}"]
+    if photos:
+        clean.append(f"{len(photos_from_folder(photos))} photographs given with --photos")
+    clean.append(f"{TEXTURE_POOL} procedural textures (drsformer.calibration.textures)")
+    provenance = {
+        "network": model.config.to_dict(),
+        "parameters": sum(tensor.numel() for tensor in state.values()),
+        "data": {
+            "clean": clean,
+            "rain": "synthetic (drsformer.calibration.rain)",
+            "share_without_rain": round(CLEAN_SHARE, 4),
+            "share_of_textures": TEXTURE_SHARE,
+        },
+        "seed": settings.seed,
+        "steps": history[-1]["step"],
+        "settings": asdict(settings),
+        "loss": "mean absolute error; the weights are an exponential moving average",
+        "validation": history,
+    }
+    with written_whole(output) as temporary:
+        save_file(state, temporary)
+    with written_whole(output.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(provenance, indent=1) + "\n")
+
+
 @click.command()
 @click.option("--photos", type=click.Path(path_type=Path, exists=True), help="More clean photos.")
 @click.option(
@@ -272,9 +308,7 @@ def main(
                 scores = validate(average.model, real) if real else {}
                 history.append({"step": step, "loss": float(np.mean(losses[-every:])), **scores})
                 log.info("%s", history[-1])
-                torch.save({"params": average.model.state_dict()}, output)
-                record = {"settings": asdict(settings), "photos": len(images), "history": history}
-                output.with_suffix(".json").write_text(json.dumps(record, indent=1))
+                save(average.model, output, settings, photos, history)
 
 
 if __name__ == "__main__":
