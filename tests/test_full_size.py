@@ -15,13 +15,13 @@ from drsformer.runtime import Derainer
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["paper_mefc", "paper_plain"])
-def test_a_full_size_checkpoint_exports_validates_and_runs(goldens, tmp_path, case):
+def test_a_full_size_checkpoint_exports_validates_and_runs(goldens, tmp_path, case, record_property):
     checkpoint = tmp_path / "full.pth"
     torch.save({"params": goldens[case].state}, checkpoint)
     start = time.perf_counter()
     made = onnx_from_checkpoint(checkpoint, tmp_path / "full.onnx", ExportSettings())
     seconds, memory = time.perf_counter() - start, psutil.Process().memory_info().rss / 1e9
-    print(f"{case}: {seconds:.1f} s, {made.nodes} nodes, {memory:.2f} GB resident afterwards")
+    record_property("export", f"{seconds:.1f} s, {made.nodes} nodes, {memory:.2f} GB resident")
     assert made.report.passed and made.nodes < 4500
     report = validate_file(made.path, checkpoint)
     assert report.passed and report.first_divergence is None
