@@ -15,7 +15,9 @@ from drsformer.runtime import Derainer
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["paper_mefc", "paper_plain"])
-def test_a_full_size_checkpoint_exports_validates_and_runs(goldens, tmp_path, case, record_property):
+def test_a_full_size_checkpoint_exports_validates_and_runs(
+    goldens, tmp_path, case, record_property
+):
     checkpoint = tmp_path / "full.pth"
     torch.save({"params": goldens[case].state}, checkpoint)
     start = time.perf_counter()
