@@ -33,6 +33,7 @@ from train_ops import TrainOps
 from drsformer.calibration.photos import BUNDLED, bundled_photos, photos_from_folder
 from drsformer.calibration.rain import rainy_from_clean, sample_rain
 from drsformer.calibration.textures import dead_leaves
+from drsformer.checkpoint import checkpoint_from_file
 from drsformer.config import DRSformerConfig, hidden_from_factor
 from drsformer.export.deployment import Deployment, deployment_from_model
 from drsformer.files import written_whole
@@ -47,9 +48,11 @@ DEMO_CONFIG = DRSformerConfig(
     hidden=hidden_from_factor(16, 2.66),
     mefc=True,
 )
-CLEAN_SHARE = 1 / 12
 TEXTURE_SHARE = 0.12
+STRETCH_SHARE = 0.15  # photographs pulled long, so that fine structure looks like streaks
+LOSS_FLOOR = 1e-5  # of the mean squared error, 50 dB: below it an image counts as clean
 TEXTURE_POOL = 300
+KINDS = ("none", "light", "medium", "heavy")
 LATE_START = 0.65  # share of the run after which crops grow
 log = logging.getLogger("train_demo")
 
@@ -59,6 +62,8 @@ class Settings:
     """How to train; sizes in pixels."""
 
     seed: int = 20261122
+    loss: str = "absolute"  # or "decibel": the log of each crop's squared error, as PSNR counts it
+    shares: tuple[float, float, float, float] = (0.083, 0.3025, 0.1834, 0.4311)  # as in KINDS
     batch: int = 4
     crop: int = 128
     late_batch: int = 2
@@ -70,11 +75,24 @@ class Settings:
     average_decay: float = 0.998
 
 
+# the second stage: light rain and clean images count as much as heavy rain, which dominates the
+# absolute error, and fine texture is not to be taken for rain
+FINE_TUNING = Settings(
+    seed=20261123,
+    loss="decibel",
+    shares=(0.15, 0.45, 0.15, 0.25),
+    learning_rate=5e-4,
+    warmup_steps=30,
+    gradient_norm=1.0,
+)
+
+
 class Crops:
     """Endless (rainy, clean) crops, deterministic from the seed."""
 
-    def __init__(self, photos: list[Image], seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
+    def __init__(self, photos: list[Image], settings: Settings) -> None:
+        self.rng = np.random.default_rng(settings.seed)
+        self.shares = settings.shares
         self.photos = photos
         self.weights = np.sqrt([p.shape[0] * p.shape[1] for p in photos])
         self.weights = self.weights / self.weights.sum()
@@ -88,16 +106,25 @@ class Crops:
 
     def _pair(self, size: int) -> tuple[Image, Image]:
         clean = self._clean(size)
-        if self.rng.random() < CLEAN_SHARE:
+        kind = str(self.rng.choice(KINDS, p=self.shares))
+        if kind == "none":
             return clean, clean
-        return rainy_from_clean(clean, sample_rain(self.rng), self.rng), clean
+        return rainy_from_clean(clean, sample_rain(self.rng, kind), self.rng), clean
 
     def _clean(self, size: int) -> Image:
         if self.rng.random() < TEXTURE_SHARE:
             image = self.textures[self.rng.integers(len(self.textures))]
         else:
             image = self.photos[self.rng.choice(len(self.photos), p=self.weights)]
+        if self.rng.random() < STRETCH_SHARE:
+            image = self._stretched(image)
         return self._jitter(self._turn(self._cut(image, size)))
+
+    def _stretched(self, image: Image) -> Image:
+        """Make an image up to three times as narrow as it was."""
+        height, width = image.shape[:2]
+        narrow = max(192, round(width / self.rng.uniform(1.3, 3.0)))
+        return cv2.resize(image, (narrow, height), interpolation=cv2.INTER_AREA)
 
     def _cut(self, image: Image, size: int) -> Image:
         """Cut a square at a random place and scale; photographs shrink up to 2.5 times."""
@@ -154,6 +181,14 @@ def learning_rate(settings: Settings, step: int, share: float) -> float:
     return settings.learning_rate * warm * (0.5 + 0.5 * math.cos(math.pi * share)) + 1e-6
 
 
+def loss_of(out: Tensor, clean: Tensor, kind: str) -> Tensor:
+    """Return the loss of a batch; "decibel" gives a light rain the weight of a heavy one."""
+    if kind == "absolute":
+        return (out - clean).abs().mean()
+    squared = (out - clean).square().mean((1, 2, 3))
+    return (squared + LOSS_FLOOR).log().mean()
+
+
 def luma_psnr(a: Image, b: Image) -> float:
     """PSNR of the luma of two RGB images, dB; the tool's own quick check while training."""
     weights = np.array([65.481, 128.553, 24.966]) / 255
@@ -170,12 +205,22 @@ def validate(model: DRSformer, pairs: list[tuple[Image, Image]]) -> dict[str, fl
         gains.append(luma_psnr(_restore(deployment, rainy), clean) - luma_psnr(rainy, clean))
     for _, clean in pairs[:: max(1, len(pairs) // 5)]:
         kept.append(luma_psnr(_restore(deployment, clean), clean))
+    light = [_light_gain(deployment, clean, seed) for seed, (_, clean) in enumerate(pairs)]
     return {
         "mean_gain_db": round(float(np.mean(gains)), 3),
         "worst_gain_db": round(float(np.min(gains)), 3),
+        "light_mean_gain_db": round(float(np.mean(light)), 3),
+        "light_worst_gain_db": round(float(np.min(light)), 3),
         "clean_kept_db": round(float(np.mean(kept)), 2),
         "clean_kept_worst_db": round(float(np.min(kept)), 2),
     }
+
+
+def _light_gain(deployment: Deployment, clean: Image, seed: int) -> float:
+    """Return the gain in dB on a clean validation image with light synthetic rain."""
+    rng = np.random.default_rng(seed)
+    rainy = rainy_from_clean(clean, sample_rain(rng, "light"), rng)
+    return luma_psnr(_restore(deployment, rainy), clean) - luma_psnr(rainy, clean)
 
 
 def _restore(deployment: Deployment, image: Image) -> Image:
@@ -190,12 +235,15 @@ def centre(image: Image, size: int = 256) -> Image:
 
 
 def train(
-    crops: Crops, settings: Settings, steps: int, minutes: float
+    crops: Crops, settings: Settings, steps: int, minutes: float, start_from: Path | None
 ) -> Iterator[tuple[int, float, float, Average]]:
     """Train until `steps` or `minutes` are over; yield (step, share done, loss, average)."""
     torch.manual_seed(settings.seed)
     model = DRSformer(DEMO_CONFIG).to(memory_format=torch.channels_last)
-    torch.nn.init.zeros_(model.output.weight)  # start from the identity: rain in, rain out
+    if start_from:
+        model.load_state_dict(checkpoint_from_file(start_from).state)
+    else:
+        torch.nn.init.zeros_(model.output.weight)  # start from the identity: rain in, rain out
     average = Average(model, settings.average_decay)
     optimizer = torch.optim.AdamW(
         model.parameters(), weight_decay=settings.weight_decay, betas=(0.9, 0.99)
@@ -211,7 +259,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(settings, step, share)
         out = deployment_from_model(model)(TrainOps(), rainy)
-        loss = (out - clean).abs().mean()
+        loss = loss_of(out, clean, settings.loss)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_norm)
@@ -221,12 +269,20 @@ def train(
         yield step, share, float(loss.detach()), average
 
 
+def earlier_stage(start_from: Path | None) -> object:
+    """Return the provenance beside the checkpoint that was fine-tuned, or None."""
+    if start_from is None or not start_from.with_suffix(".json").is_file():
+        return None
+    return json.loads(start_from.with_suffix(".json").read_text())
+
+
 def save(
     model: DRSformer,
     output: Path,
     settings: Settings,
     photos: Path | None,
     history: list[dict[str, float]],
+    start_from: Path | None,
 ) -> None:
     """Write the weights as .safetensors and, beside them, where they come from as .json."""
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
@@ -240,7 +296,7 @@ def save(
         "data": {
             "clean": clean,
             "rain": "synthetic (drsformer.calibration.rain)",
-            "share_without_rain": round(CLEAN_SHARE, 4),
+            "kinds_of_rain": KINDS,
             "share_of_textures": TEXTURE_SHARE,
         },
         "seed": settings.seed,
@@ -248,6 +304,7 @@ def save(
         "settings": asdict(settings),
         "loss": "mean absolute error; the weights are an exponential moving average",
         "validation": history,
+        "started_from": earlier_stage(start_from),
     }
     with written_whole(output) as temporary:
         save_file(state, temporary)
@@ -262,6 +319,7 @@ def save(
     type=click.Path(path_type=Path, exists=True),
     help="input/ and target/ to validate on.",
 )
+@click.option("--start-from", type=click.Path(path_type=Path), help="Fine-tune this checkpoint.")
 @click.option("--minutes", default=120.0, help="Stop after this long.")
 @click.option("--steps", default=10**9, help="Stop after this many steps.")
 @click.option("--threads", default=2)
@@ -270,6 +328,7 @@ def save(
 def main(
     photos: Path | None,
     pairs: Path | None,
+    start_from: Path | None,
     minutes: float,
     steps: int,
     threads: int,
@@ -280,9 +339,9 @@ def main(
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(threads)
     cv2.setNumThreads(1)
-    settings = Settings()
+    settings = FINE_TUNING if start_from else Settings()
     images = bundled_photos() + (photos_from_folder(photos) if photos else [])
-    crops = Crops(images, settings.seed)
+    crops = Crops(images, settings)
     real = []
     if pairs:
         names = sorted(p.name for p in (pairs / "input").iterdir())
@@ -299,7 +358,7 @@ def main(
     )
     with Progress(*columns) as progress:
         task = progress.add_task("", total=1.0, step=0)
-        for step, share, loss, average in train(crops, settings, steps, minutes):
+        for step, share, loss, average in train(crops, settings, steps, minutes, start_from):
             losses.append(loss)
             progress.update(
                 task, completed=share, step=step, description=f"loss {np.mean(losses[-100:]):.4f}"
@@ -308,7 +367,7 @@ def main(
                 scores = validate(average.model, real) if real else {}
                 history.append({"step": step, "loss": float(np.mean(losses[-every:])), **scores})
                 log.info("%s", history[-1])
-                save(average.model, output, settings, photos, history)
+                save(average.model, output, settings, photos, history, start_from)
 
 
 if __name__ == "__main__":
