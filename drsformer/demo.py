@@ -46,7 +46,7 @@ class Demo:
 )  # fmt: skip
 @click.option("--photo", type=click.Path(path_type=Path), help="Your own clean photo.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=3, show_default=True, help="Which rain falls."
+    "--seed", type=click.IntRange(min=0), default=6, show_default=True, help="Which rain falls."
 )
 def demo(output: Path, photo: Path | None, seed: int) -> None:
     """Export the shipped checkpoint, let it rain on a photo, and derain it."""
