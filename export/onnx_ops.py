@@ -21,8 +21,7 @@ from torch import Tensor
 from .ops import Conv
 
 STAGE_PREFIX = "stage/"  # names of the tensors that validation marks as outputs
-REDUCTION_OPSET = 18  # from here on ReduceMean and ReduceL2 take axes as an input
-
+REDUCTION_OPSET = 18  # from here on ReduceL2 takes its axes as an input
 
 Attribute = int | str | Sequence[int]
 
@@ -119,7 +118,9 @@ class OnnxOps:
         return self._node("ReduceSum", [x, self._integers([axis])], {"keepdims": int(keep)})
 
     def l2_norm_last(self, x: ir.Value) -> ir.Value:
-        return self._reduce("ReduceL2", x, (-1,))
+        if self.opset < REDUCTION_OPSET:
+            return self._node("ReduceL2", [x], {"axes": [-1], "keepdims": 1})
+        return self._node("ReduceL2", [x, self._integers([-1])], {"keepdims": 1})
 
     def softmax(self, x: ir.Value) -> ir.Value:
         return self._node("Softmax", [x], {"axis": -1})
@@ -179,11 +180,6 @@ class OnnxOps:
         made.shape = ir.Shape([batch, channels, _scaled(height, factor), _scaled(width, factor)])
         made.type = x.type
         return made
-
-    def _reduce(self, op_type: str, x: ir.Value, axes: Sequence[int]) -> ir.Value:
-        if self.opset < REDUCTION_OPSET:
-            return self._node(op_type, [x], {"axes": list(axes), "keepdims": 1})
-        return self._node(op_type, [x, self._integers(axes)], {"keepdims": 1})
 
     def _node(
         self,
