@@ -7,6 +7,8 @@ network learns to keep them. They are mostly dark, tinted or curved: a straight 
 could not be told from rain by anyone.
 
     gradient --> leaves (flat, shaded, striped, hatched or grainy) --> strokes --> soft lens
+
+`furred` gives any clean image the same difficulty: it repaints it in hair or grass.
 """
 
 from __future__ import annotations
@@ -51,6 +53,51 @@ def dead_leaves(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.
     if rng.random() < 0.6:
         cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.3, 0.8)), dst=image)
     return image
+
+
+def furred(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Repaints a clean image in strokes of fur or grass that follow a slowly turning direction.
+
+    Args:
+        image: uint8 (H, W, 3), RGB.
+        rng: Source of all randomness; equal states give equal images.
+
+    Returns:
+        uint8 (H, W, 3), RGB; each stroke has about the colour of the image at its middle.
+
+    Raises:
+        CalibrationError: If the image is not uint8 RGB.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise CalibrationError(
+            f"The image is {image.dtype} of shape {image.shape}; pass uint8 (H, W, 3), RGB."
+        )
+    height, width = image.shape[:2]
+    length, contrast = float(rng.uniform(5.0, 30.0)), float(rng.uniform(0.08, 0.4))
+    thickness = int(rng.choice([1, 2], p=[0.75, 0.25]))
+    count = int(height * width * rng.uniform(0.4, 1.5) / (length * thickness))
+    middles = rng.random((count, 2)) * (width, height)
+    columns, rows = middles.astype(int).T
+    turns = _direction_field(height, width, rng)[rows, columns] + rng.normal(0.0, 0.12, count)
+    lengths = length * np.exp(rng.normal(0.0, 0.3, count))
+    halves = 0.5 * lengths[:, None] * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    bends = halves[:, ::-1] * (1, -1) * rng.normal(0.0, 0.25, (count, 1))
+    paths = np.stack([middles - halves, middles + bends, middles + halves], axis=1)
+    tints = image[rows, columns] * np.exp(rng.normal(0.0, contrast, (count, 1)))
+    tints += rng.normal(0.0, 6.0, (count, 3))
+    painted = cv2.GaussianBlur(image, (0, 0), 1.5)
+    for path, tint in zip(paths, tints, strict=True):
+        _line(painted, path, tint, thickness)
+    return painted
+
+
+def _direction_field(height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Directions in radians that turn slowly over an image: float32 (height, width)."""
+    turn = rng.normal(0.0, 0.5, (3, 3)) + rng.uniform(0.0, np.pi)
+    field: NDArray[np.float32] = cv2.resize(
+        turn.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR
+    )
+    return field
 
 
 def _radii(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -24,7 +24,7 @@ from drsformer.model import (
     top_k_counts,
 )
 
-from .ops import Conv, Ops, T, conv_from_module
+from .ops import Conv, Ops, T, conv_from_module, split_outputs
 from .rewrites.fold_experts import FoldedMEFC, fold_mefc
 from .rewrites.fold_norm import fold_norm, normalise
 from .rewrites.fold_project_out import apply_map, projection_per_head
@@ -49,8 +49,8 @@ class DeployedAttention:
     """Sparse attention with one top-k and one product with v."""
 
     centred: bool
-    qkv: Conv
-    qkv_dwconv: Conv
+    qkv: tuple[Conv, Conv, Conv]
+    qkv_dwconv: tuple[Conv, Conv, Conv]
     temperature: Tensor
     gains: tuple[Tensor, ...]
     counts: tuple[int, ...]
@@ -58,18 +58,22 @@ class DeployedAttention:
     bias: Tensor | None
 
     def __call__(self, ops: Ops[T], x: T) -> T:  # (B, C, H, W)
-        """Return x + attention(norm(x))."""
+        """Return x + attention(norm(x)) as (B, C, N)."""
         heads, channels, width = self.projection.shape  # width: c, channels of one head
-        normal = normalise(ops, x, channels=channels, centred=self.centred)
-        qkv = ops.conv("qkv_dwconv", ops.conv("qkv", normal, self.qkv), self.qkv_dwconv)
-        q, k, v = ops.split(qkv, [channels] * 3, axis=1)  # each (B, C, H, W)
+        flat = ops.reshape(x, (0, channels, -1))  # (B, C, N)
+        normal = normalise(ops, flat, channels=channels, centred=self.centred)
+        normal = ops.reshape_like(normal, x)
+        q, k, v = (
+            ops.conv(f"qkv_dwconv.{name}", ops.conv(f"qkv.{name}", normal, conv), depthwise)
+            for name, conv, depthwise in zip("qkv", self.qkv, self.qkv_dwconv, strict=True)
+        )  # each (B, C, H, W)
         q, k = (ops.reshape(t, (0, heads, width, -1)) for t in (q, k))  # (B, heads, c, N)
         scores = scores_from_raw(ops, q, k, self.temperature)  # (B, heads, c, c)
         attention = merged_map(ops, scores, self.gains, self.counts, heads=heads, width=width)
-        out = apply_map(ops, attention, v, self.projection, like=x)  # (B, C, H, W)
+        out = apply_map(ops, attention, v, self.projection)  # (B, C, N)
         if self.bias is not None:
-            out = ops.add(out, ops.constant("project_out.bias", self.bias[:, None, None]))
-        return ops.add(out, x)
+            out = ops.add(out, ops.constant("project_out.bias", self.bias[:, None]))
+        return ops.add(out, flat)
 
 
 @dataclass(frozen=True)
@@ -82,11 +86,12 @@ class DeployedBlock:
 
     def __call__(self, ops: Ops[T], x: T) -> T:  # (B, C, H, W)
         with ops.scope("attn"):
-            x = self.attention(ops, x)
+            flat = self.attention(ops, x)  # (B, C, N)
         with ops.scope("ffn"):
             channels = self.feed_forward.pieces[0].project.weight.shape[0]
-            normal = normalise(ops, x, channels=channels, centred=self.centred)
-            return self.feed_forward(ops, normal, residual=x)
+            normal = normalise(ops, flat, channels=channels, centred=self.centred)
+            normal, residual = (ops.reshape_like(t, x) for t in (normal, flat))
+            return self.feed_forward(ops, normal, residual)
 
 
 @dataclass(frozen=True)
@@ -183,8 +188,8 @@ def deploy_attention(attention: Attention, norm: LayerNorm) -> DeployedAttention
     projection = projection_per_head(project_out, attention.heads)
     return DeployedAttention(
         centred=norm.body.bias is not None,
-        qkv=fold_norm(norm, conv_from_module(attention.qkv)),
-        qkv_dwconv=conv_from_module(attention.qkv_dwconv),
+        qkv=split_outputs(fold_norm(norm, conv_from_module(attention.qkv)), 3),
+        qkv_dwconv=split_outputs(conv_from_module(attention.qkv_dwconv), 3),
         temperature=attention.temperature,
         gains=gains_of(attention),
         counts=top_k_counts(projection.shape[-1]),

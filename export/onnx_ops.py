@@ -66,6 +66,8 @@ class OnnxOps:
             "group": conv.groups,
         }
         made = self._node("Conv", inputs, attributes, name=name)
+        if x.shape is None:  # not a feature map
+            return made
         factor = Fraction(1, conv.stride)
         return self._resized(made, x, conv.weight.shape[0], factor=factor)
 
@@ -81,8 +83,14 @@ class OnnxOps:
     def mul(self, a: ir.Value, b: ir.Value) -> ir.Value:
         return self._node("Mul", [a, b])
 
+    def scale(self, x: ir.Value, factor: ir.Value) -> ir.Value:
+        return self._like(self._node("Mul", [x, factor]), x)
+
     def div(self, a: ir.Value, b: ir.Value) -> ir.Value:
         return self._node("Div", [a, b])
+
+    def reciprocal(self, x: ir.Value) -> ir.Value:
+        return self._node("Reciprocal", [x])
 
     def sqrt(self, x: ir.Value) -> ir.Value:
         return self._node("Sqrt", [x])
@@ -93,9 +101,6 @@ class OnnxOps:
     def at_least(self, x: ir.Value, floor: float) -> ir.Value:
         return self._node("Max", [x, self._scalar(floor)])
 
-    def plus(self, x: ir.Value, value: float) -> ir.Value:
-        return self._node("Add", [x, self._scalar(value)])
-
     def matmul(self, a: ir.Value, b: ir.Value) -> ir.Value:
         return self._node("MatMul", [a, b])
 
@@ -103,13 +108,17 @@ class OnnxOps:
         parameters = [self.constant(f"{name}.weight", weight), self.constant(f"{name}.bias", bias)]
         return self._node("Gemm", [x, *parameters], {"transB": 1}, name=name)
 
-    def transpose(self, x: ir.Value) -> ir.Value:
-        return self._node("Transpose", [x], {"perm": [0, 1, 3, 2]})
+    def transpose(self, x: ir.Value, rank: int = 4) -> ir.Value:
+        kept = list(range(rank - 2))
+        return self._node("Transpose", [x], {"perm": [*kept, rank - 1, rank - 2]})
 
-    def channel_mean(self, x: ir.Value, channels: int) -> ir.Value:
-        """Record a product with a row of 1/C: ONNX Runtime averages over channels far slower."""
-        row = np.full((1, channels), 1 / channels, np.float32)
-        return self._node("MatMul", [self._initializer(f"average.{channels}", row), x])
+    def channel_mean(self, x: ir.Value, channels: int, plus: float = 0.0) -> ir.Value:
+        """Record a convolution with weights 1/C: ONNX Runtime's ReduceMean is far slower here."""
+        row = np.full((1, channels, 1), 1 / channels, np.float32)
+        inputs = [x, self._initializer(f"average.{channels}", row)]
+        if plus:
+            inputs.append(self._initializer(f"plus.{plus:g}", np.array([plus], np.float32)))
+        return self._node("Conv", inputs, {"kernel_shape": [1]})
 
     def spatial_mean(self, x: ir.Value) -> ir.Value:
         return self._node("GlobalAveragePool", [x])

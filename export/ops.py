@@ -9,7 +9,7 @@ Names and meanings are those of the ONNX operators; T is a tensor, or the name o
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 import torch
@@ -53,6 +53,18 @@ def conv_from_module(module: nn.Module) -> Conv:
     )
 
 
+def split_outputs(conv: Conv, parts: int) -> tuple[Conv, ...]:
+    """Cut a dense or depthwise convolution into several, each with its share of the outputs."""
+    depthwise = conv.groups == conv.weight.shape[0]
+    assert conv.groups == 1 or depthwise
+    weights = conv.weight.chunk(parts)
+    biases = [None] * parts if conv.bias is None else conv.bias.chunk(parts)
+    return tuple(
+        replace(conv, weight=weight, bias=bias, groups=conv.groups // parts if depthwise else 1)
+        for weight, bias in zip(weights, biases, strict=True)
+    )
+
+
 class Ops(Protocol[T]):
     """What a deployment form may use; every operator is in the standard ONNX set."""
 
@@ -64,15 +76,16 @@ class Ops(Protocol[T]):
     def add(self, a: T, b: T) -> T: ...
     def sub(self, a: T, b: T) -> T: ...
     def mul(self, a: T, b: T) -> T: ...
+    def scale(self, x: T, factor: T) -> T: ...
     def div(self, a: T, b: T) -> T: ...
+    def reciprocal(self, x: T) -> T: ...
     def sqrt(self, x: T) -> T: ...
     def exp(self, x: T) -> T: ...
     def at_least(self, x: T, floor: float) -> T: ...
-    def plus(self, x: T, value: float) -> T: ...
     def matmul(self, a: T, b: T) -> T: ...
     def linear(self, name: str, x: T, weight: Tensor, bias: Tensor) -> T: ...
-    def transpose(self, x: T) -> T: ...
-    def channel_mean(self, x: T, channels: int) -> T: ...
+    def transpose(self, x: T, rank: int = 4) -> T: ...
+    def channel_mean(self, x: T, channels: int, plus: float = 0.0) -> T: ...
     def spatial_mean(self, x: T) -> T: ...
     def sum(self, x: T, axis: int, *, keep: bool) -> T: ...
     def l2_norm_last(self, x: T) -> T: ...
@@ -128,8 +141,15 @@ class TorchOps:
     def mul(self, a: Tensor, b: Tensor) -> Tensor:
         return a * b
 
+    def scale(self, x: Tensor, factor: Tensor) -> Tensor:
+        """Multiply by factors that broadcast to the shape of `x`, which the result keeps."""
+        return x * factor
+
     def div(self, a: Tensor, b: Tensor) -> Tensor:
         return a / b
+
+    def reciprocal(self, x: Tensor) -> Tensor:
+        return x.reciprocal()
 
     def sqrt(self, x: Tensor) -> Tensor:
         return x.sqrt()
@@ -140,22 +160,19 @@ class TorchOps:
     def at_least(self, x: Tensor, floor: float) -> Tensor:
         return x.clamp_min(floor)
 
-    def plus(self, x: Tensor, value: float) -> Tensor:
-        return x + value
-
     def matmul(self, a: Tensor, b: Tensor) -> Tensor:
         return a @ b
 
     def linear(self, name: str, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         return F.linear(x, weight, bias)
 
-    def transpose(self, x: Tensor) -> Tensor:
-        """Exchange the last two axes of a 4-D tensor."""
+    def transpose(self, x: Tensor, rank: int = 4) -> Tensor:
+        """Exchange the last two of `rank` axes."""
         return x.transpose(-2, -1)
 
-    def channel_mean(self, x: Tensor, channels: int) -> Tensor:
-        """Average over the channels of (B, C, N), which stay as 1."""
-        return x.mean(1, keepdim=True)
+    def channel_mean(self, x: Tensor, channels: int, plus: float = 0.0) -> Tensor:
+        """Average over the channels of (B, C, N), which stay as 1, and add a number."""
+        return x.mean(1, keepdim=True) + plus
 
     def spatial_mean(self, x: Tensor) -> Tensor:
         """Average over height and width, which stay as 1."""

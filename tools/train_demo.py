@@ -32,7 +32,7 @@ from train_ops import TrainOps
 
 from drsformer.calibration.photos import BUNDLED, bundled_photos, photos_from_folder
 from drsformer.calibration.rain import rainy_from_clean, sample_rain
-from drsformer.calibration.textures import dead_leaves
+from drsformer.calibration.textures import dead_leaves, furred
 from drsformer.checkpoint import checkpoint_from_file
 from drsformer.config import DRSformerConfig, hidden_from_factor
 from drsformer.export.deployment import Deployment, deployment_from_model
@@ -49,7 +49,8 @@ DEMO_CONFIG = DRSformerConfig(
     mefc=True,
 )
 TEXTURE_SHARE = 0.12
-STRETCH_SHARE = 0.15  # photographs pulled long, so that fine structure looks like streaks
+FUR_SHARE = 0.15  # of the crops, repainted in fur or grass
+STRETCH_SHARE = 0.2  # photographs pulled long, so that fine structure looks like streaks
 LOSS_FLOOR = 1e-5  # of the mean squared error, 50 dB: below it an image counts as clean
 TEXTURE_POOL = 300
 KINDS = ("none", "light", "medium", "heavy")
@@ -118,7 +119,10 @@ class Crops:
             image = self.photos[self.rng.choice(len(self.photos), p=self.weights)]
         if self.rng.random() < STRETCH_SHARE:
             image = self._stretched(image)
-        return self._jitter(self._turn(self._cut(image, size)))
+        crop = self._cut(image, size)
+        if self.rng.random() < FUR_SHARE:
+            crop = furred(crop, self.rng)
+        return self._jitter(self._turn(crop))
 
     def _stretched(self, image: Image) -> Image:
         """Make an image up to three times as narrow as it was."""
@@ -288,7 +292,9 @@ def save(
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     clean = [f"scikit-image photographs: {', '.join(BUNDLED)}"]
     if photos:
-        clean.append(f"{len(photos_from_folder(photos))} photographs given with --photos")
+        clean.append(
+            f"{len(photos_from_folder(photos))} photographs given with --photos {photos.name}"
+        )
     clean.append(f"{TEXTURE_POOL} procedural textures (drsformer.calibration.textures)")
     provenance = {
         "network": model.config.to_dict(),
@@ -298,11 +304,12 @@ def save(
             "rain": "synthetic (drsformer.calibration.rain)",
             "kinds_of_rain": KINDS,
             "share_of_textures": TEXTURE_SHARE,
+            "share_of_crops_repainted_in_fur": FUR_SHARE,
         },
         "seed": settings.seed,
         "steps": history[-1]["step"],
         "settings": asdict(settings),
-        "loss": "mean absolute error; the weights are an exponential moving average",
+        "weights": "an exponential moving average over the steps",
         "validation": history,
         "started_from": earlier_stage(start_from),
     }

@@ -1,22 +1,22 @@
-"""The MEFC step's eight experts, each with one gated matrix.
+"""The MEFC step's eight experts as chains of convolutions over gated inputs.
 
 Rules:
     1. The last 1x1 of an expert and its slice of `_out` multiply into one matrix; the average
        pool has none, so its slice stays.
     2. The k = 1 separable expert's depthwise convolutions are diagonal matrices and fold into
        their 1x1 neighbours.
-    3. A gate scales an expert's output, so it can scale that expert's matrix: C * C numbers
-       instead of C * H*W. The eight products are added up as they come; joining the experts
-       first and multiplying once was slower (docs/decisions.md).
+    3. An expert without biases is positively homogeneous: gate * expert(x) = expert(gate * x)
+       for gate >= 0, which a softmax keeps. So an expert is convolutions alone, its weights do
+       not depend on the image, and each sum directly follows a convolution: runtimes keep their
+       own layout and fuse the sums (docs/decisions.md has what this replaced, and its figures).
     4. relu(relu(y) + x) = relu(y) + x where x >= 0: the outer relu goes. x is the output of a
        relu (preprocess) or of the previous step, a sum of such.
 Requires:
-    experts as in `ExpertStep`: no biases, the step's input not negative.
+    experts as in `ExpertStep`: no biases; neither gates nor the step's input are negative.
 """
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from drsformer.errors import ExportError
@@ -34,39 +34,58 @@ from ..ops import Conv, Ops, T, conv_from_module
 
 @dataclass(frozen=True)
 class FoldedExpert:
-    """What is left of an expert before the mixing matrix; no convolutions: the average pool."""
+    """An expert and its part of `_out`.
+
+    Attributes:
+        convs: in order; the last is 1x1 and mixes into the C channels of the step's result.
+        relu_after: index of the convolution that a relu follows, -1 for none.
+        pooled: whether a 3x3 average pool comes first.
+    """
 
     convs: tuple[Conv, ...]
     relu_after: int = -1
+    pooled: bool = False
 
     def __call__(self, ops: Ops[T], x: T) -> T:  # (B, C, H, W)
-        if not self.convs and self.relu_after < 0:
-            return ops.average_pool_3x3(x)
-        for i, conv in enumerate(self.convs):
+        if self.pooled:
+            x = ops.average_pool_3x3(x)
+        *inner, mixing = self.convs
+        for i, conv in enumerate(inner):
             x = ops.conv(str(i), x, conv)
             x = ops.relu(x) if i == self.relu_after else x
-        return x
+        return ops.conv("_out", x, mixing)
 
 
 @dataclass(frozen=True)
 class FoldedStep:
-    """Eight experts and the matrices (8, C, C) that mix them."""
+    """Eight experts, added up."""
 
     experts: tuple[FoldedExpert, ...]
-    matrices: Tensor
 
-    def __call__(self, ops: Ops[T], x: T, gates: T) -> T:  # (B, C, H, W), (B, 8, 1, 1)
-        channels = self.matrices.shape[1]
-        gated = ops.mul(ops.constant("_out", self.matrices), gates)  # (B, 8, C, C)
-        matrices = ops.split(gated, [1] * EXPERT_COUNT, axis=1)  # each (B, 1, C, C)
+    def __call__(self, ops: Ops[T], x: T, gates: T, first: int) -> T:
+        """Return the step's result.
+
+        Args:
+            ops: where to compute.
+            x: (B, C, H, W), 0 or more.
+            gates: (B, G, 1, 1), 0 or more; this step's eight begin at channel `first`.
+            first: see `gates`.
+        """
         total: T | None = None
-        for i, (expert, matrix) in enumerate(zip(self.experts, matrices, strict=True)):
+        for i, expert in enumerate(self.experts):
             with ops.scope(f"_ops.{i}"):
-                flat = ops.reshape(expert(ops, x), (0, 1, channels, -1))  # (B, 1, C, N)
-                part = ops.matmul(matrix, flat)
-                total = part if total is None else ops.add(total, part)
+                gate = ops.conv("gate", gates, self._pick(first + i))  # (B, C, 1, 1)
+                part = expert(ops, ops.scale(x, gate))
+                total = part if total is None else ops.add(part, total)
         assert total is not None
-        return ops.add(ops.relu(ops.reshape_like(total, x)), x)
+        return ops.add(ops.relu(total), x)
+
+    def _pick(self, gate: int) -> Conv:
+        """Return a convolution that copies one gate to C channels: it keeps the blocked layout."""
+        like = self.experts[0].convs[-1].weight
+        weight = like.new_zeros(like.shape[0], MEFC_STEPS * EXPERT_COUNT, 1, 1)
+        weight[:, gate] = 1
+        return Conv(weight)
 
 
 @dataclass(frozen=True)
@@ -91,19 +110,18 @@ class FoldedMEFC:
             x = ops.relu(ops.conv("preprocess", x, self.preprocess))
             for i, step in enumerate(self.steps):
                 with ops.scope(f"_ops.{i}"):
-                    x = step(ops, x, gates[i])
+                    x = step(ops, x, gates, first=i * EXPERT_COUNT)
         return x
 
-    def _gates(self, ops: Ops[T], x: T) -> list[T]:
-        """Return four gate tensors, each (B, 8, 1, 1)."""
+    def _gates(self, ops: Ops[T], x: T) -> T:
+        """Return the gates of all steps, (B, 4 * 8, 1, 1)."""
         first, second = self.linears
         with ops.scope("layers.0"):
             average = ops.reshape(ops.spatial_mean(x), (0, -1))  # (B, C)
             hidden = ops.relu(ops.linear("ca_fc.0", average, first.weight, first.bias))
             logits = ops.linear("ca_fc.2", hidden, second.weight, second.bias)
             gates = ops.softmax(ops.reshape(logits, (0, MEFC_STEPS, EXPERT_COUNT)))
-            steps = ops.split(gates, [1] * MEFC_STEPS, axis=1)  # each (B, 1, 8)
-            return [ops.reshape(step, (0, EXPERT_COUNT, 1, 1)) for step in steps]
+            return ops.reshape(gates, (0, MEFC_STEPS * EXPERT_COUNT, 1, 1))
 
 
 def fold_mefc(mefc: MEFC) -> FoldedMEFC:
@@ -126,26 +144,28 @@ def fold_step(step: ExpertStep) -> FoldedStep:
     """Fold every expert of a step and multiply their last 1x1 into the mixing matrix."""
     out = conv_from_module(step._out[0]).weight[:, :, 0, 0]  # (C, 8C)
     slices = out.chunk(EXPERT_COUNT, dim=1)
-    folded = [_fold_expert(op, columns) for op, columns in zip(step._ops, slices, strict=True)]
     return FoldedStep(
-        experts=tuple(expert for expert, _ in folded),
-        matrices=torch.stack([matrix for _, matrix in folded]),
+        tuple(_fold_expert(op, columns) for op, columns in zip(step._ops, slices, strict=True))
     )
 
 
-def _fold_expert(op: nn.Module, columns: Tensor) -> tuple[FoldedExpert, Tensor]:
-    """Return what is left of an expert, and its columns of the mixing matrix."""
+def _fold_expert(op: nn.Module, columns: Tensor) -> FoldedExpert:
+    """Multiply an expert's last 1x1 and its columns of `_out`, (C, C), into one convolution."""
     if isinstance(op, nn.AvgPool2d):
-        return FoldedExpert(()), columns
+        return FoldedExpert((_mixing(columns),), pooled=True)
     if isinstance(op, DilatedExpert):
         depthwise, last = map(conv_from_module, op.op)
-        return FoldedExpert((depthwise,)), columns @ last.weight[:, :, 0, 0]
+        return FoldedExpert((depthwise, _mixing(columns @ last.weight[:, :, 0, 0])))
     if isinstance(op, SeparableExpert):
         depthwise, middle, depthwise2, last = (conv_from_module(op.op[i]) for i in (0, 1, 3, 4))
         columns = columns @ last.weight[:, :, 0, 0]
         if depthwise.weight.shape[2:] == (1, 1):
-            weight = middle.weight * depthwise.weight[None, :, 0]
+            first = Conv(middle.weight * depthwise.weight[None, :, 0])
             scales = depthwise2.weight[:, 0, 0, 0]
-            return FoldedExpert((Conv(weight),), relu_after=0), columns * scales
-        return FoldedExpert((depthwise, middle, depthwise2), relu_after=1), columns
+            return FoldedExpert((first, _mixing(columns * scales)), relu_after=0)
+        return FoldedExpert((depthwise, middle, depthwise2, _mixing(columns)), relu_after=1)
     raise ExportError(f"fold_experts does not know the expert {type(op).__name__}")
+
+
+def _mixing(matrix: Tensor) -> Conv:
+    return Conv(matrix[:, :, None, None])

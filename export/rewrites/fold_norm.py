@@ -28,11 +28,10 @@ def fold_norm(norm: LayerNorm, conv: Conv) -> Conv:
     return Conv(weight=conv.weight * weight[None, :, None, None], bias=bias)
 
 
-def normalise(ops: Ops[T], x: T, *, channels: int, centred: bool) -> T:
+def normalise(ops: Ops[T], flat: T, *, channels: int, centred: bool) -> T:  # (B, C, N)
     """Divide each pixel by its standard deviation over channels; centre it unless BiasFree."""
-    flat = ops.reshape(x, (0, channels, -1))  # (B, C, N)
     difference = ops.sub(flat, ops.channel_mean(flat, channels))
-    variance = ops.channel_mean(ops.mul(difference, difference), channels)  # (B, 1, N)
-    deviation = ops.sqrt(ops.plus(variance, LAYER_NORM_EPS))
-    normal = ops.div(difference if centred else flat, deviation)
-    return ops.reshape_like(normal, x)  # (B, C, H, W)
+    variance = ops.channel_mean(ops.mul(difference, difference), channels, plus=LAYER_NORM_EPS)
+    deviation = ops.sqrt(variance)  # (B, 1, N)
+    # a division by the deviation takes ONNX Runtime eight times as long as this product
+    return ops.mul(difference if centred else flat, ops.reciprocal(deviation))

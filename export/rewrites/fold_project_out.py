@@ -25,21 +25,21 @@ def projection_per_head(project_out: Conv, heads: int) -> Tensor:
     return project_out.weight.reshape(out, heads, channels // heads).transpose(0, 1)
 
 
-def apply_map(ops: Ops[T], attention: T, values: T, projection: Tensor, like: T) -> T:
-    """Return project_out(attention @ v), without its bias, shaped as `like`.
+def apply_map(ops: Ops[T], attention: T, values: T, projection: Tensor) -> T:
+    """Return project_out(attention @ v), without its bias, (B, C, N).
 
     Args:
         ops: where to compute.
         attention: (B, heads, c, c).
         values: (B, C, H, W), head-major channels.
         projection: (heads, C, c) from `projection_per_head`.
-        like: (B, C, H, W).
     """
     heads, channels, _ = projection.shape
     matrix = ops.matmul(ops.constant("project_out", projection), attention)  # (B, heads, C, c)
     if heads > 1:
         # head-major columns: (B, heads, C, c) -> (B, heads, c, C) -> (B, C, C) -> transposed
-        stacked = ops.reshape(ops.transpose(matrix), (0, 1, channels, channels))
-        matrix = ops.transpose(stacked)  # (B, 1, C, C)
-    flat = ops.reshape(values, (0, 1, channels, -1))  # (B, 1, C, N)
-    return ops.reshape_like(ops.matmul(matrix, flat), like)
+        stacked = ops.reshape(ops.transpose(matrix), (0, channels, channels))
+        matrix = ops.transpose(stacked, rank=3)  # (B, C, C)
+    else:
+        matrix = ops.reshape(matrix, (0, channels, channels))
+    return ops.matmul(matrix, ops.reshape(values, (0, channels, -1)))

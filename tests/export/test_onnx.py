@@ -73,7 +73,7 @@ def test_every_k_is_a_constant_initializer(full):
 def test_nodes_are_named_after_their_modules(full):
     names = [node.name for node in full.graph.node]
     assert len(set(names)) == len(names)
-    assert "latent.7.attn.qkv" in names and "refinement.layers.1._ops.3._ops.6.0" in names
+    assert "latent.7.attn.qkv.v" in names and "refinement.layers.1._ops.3._ops.6.0" in names
 
 
 def test_metadata_says_how_the_file_was_made(full, goldens):

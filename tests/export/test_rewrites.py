@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from drsformer.errors import ExportError
-from drsformer.export.ops import Conv, TorchOps, conv_from_module
+from drsformer.export.ops import Conv, TorchOps, conv_from_module, split_outputs
 from drsformer.export.rewrites.fold_experts import fold_mefc, fold_step
 from drsformer.export.rewrites.fold_norm import fold_norm, normalise
 from drsformer.export.rewrites.fold_project_out import apply_map, projection_per_head
@@ -50,7 +50,8 @@ def test_fold_norm_equals_norm_then_convolution(kind, bias):
     norm, conv = randomised(LayerNorm(6, kind)), randomised(nn.Conv2d(6, 10, 1, bias=bias))
     x = image(2, 6, 5, 7)
     folded = fold_norm(norm, conv_from_module(conv))
-    result = apply(folded, normalise(ops, x, channels=6, centred=kind == "WithBias"))
+    normal = normalise(ops, x.flatten(2), channels=6, centred=kind == "WithBias")
+    result = apply(folded, normal.reshape(x.shape))
     assert (result - conv(norm(x))).abs().max() < EXACT
 
 
@@ -107,9 +108,9 @@ def test_fold_project_out_equals_product_then_convolution(heads):
     conv = randomised(nn.Conv2d(8, 8, 1, bias=False))
     attention, values = image(2, heads, 8 // heads, 8 // heads), image(2, 8, 5, 6)
     per_head = attention @ values.reshape(2, heads, 8 // heads, 30)
-    expected = conv(per_head.reshape(2, 8, 5, 6))
+    expected = conv(per_head.reshape(2, 8, 5, 6)).flatten(2)
     projection = projection_per_head(conv_from_module(conv), heads)
-    assert (apply_map(ops, attention, values, projection, values) - expected).abs().max() < EXACT
+    assert (apply_map(ops, attention, values, projection) - expected).abs().max() < EXACT
 
 
 def test_fold_project_out_refuses_a_kernel():
@@ -143,9 +144,10 @@ def test_split_feed_forward_refuses_other_groups():
 
 def test_folded_step_equals_the_experts_where_the_input_is_not_negative():
     step = randomised(ExpertStep(5))
-    x, gates = image(2, 5, 9, 11).abs(), torch.rand(2, 8, dtype=torch.float64)
-    result = fold_step(step)(ops, x, gates[:, :, None, None])
-    assert (result - step(x, gates)).abs().max() < EXACT * 1e2
+    x, gates = image(2, 5, 9, 11).abs(), torch.rand(2, 32, dtype=torch.float64)
+    result = fold_step(step)(ops, x, gates[:, :, None, None], first=16)
+    expected = step(x, gates[:, 16:24])
+    assert (result - expected).abs().max() < EXACT * expected.abs().max()
 
 
 def test_the_steps_input_is_never_negative():
@@ -163,9 +165,18 @@ def test_folded_mefc_equals_the_compensator():
     assert (fold_mefc(mefc)(ops, x) - expected).abs().max() < EXACT * expected.abs().max()
 
 
-def test_the_pointwise_expert_keeps_one_convolution():
+def test_the_pointwise_expert_keeps_two_convolutions():
     experts = fold_step(ExpertStep(4)).experts
-    assert [len(expert.convs) for expert in experts] == [1, 3, 3, 3, 1, 1, 1, 0]
+    assert [len(expert.convs) for expert in experts] == [2, 4, 4, 4, 2, 2, 2, 1]
+
+
+def test_every_gate_of_every_step_is_positive():
+    """Rule 3 of fold_experts rests on it: they come out of a softmax."""
+    mefc, seen = randomised(MEFC(4)), []
+    for step in mefc.layers[1]._ops:
+        step.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1].min()))
+    mefc(image(1, 4, 8, 8))
+    assert len(seen) == 4 and min(seen) > 0
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -174,6 +185,16 @@ def test_strided_downsample_equals_convolution_and_unshuffle(bias):
     x = image(2, 6, 10, 12)
     result = apply(strided_downsample(conv_from_module(conv)), x)
     assert (result - F.pixel_unshuffle(conv(x), 2)).abs().max() < EXACT
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("groups", [1, 12])
+def test_split_outputs_give_the_parts_of_the_whole(groups, bias):
+    conv = conv_from_module(randomised(nn.Conv2d(12, 12, 3, padding=1, groups=groups, bias=bias)))
+    x = image(2, 12, 7, 5)
+    inputs = x.chunk(3, dim=1) if groups > 1 else [x] * 3
+    parts = [apply(c, part) for c, part in zip(split_outputs(conv, 3), inputs, strict=True)]
+    assert torch.equal(torch.cat(parts, dim=1), apply(conv, x))
 
 
 def test_strided_downsample_refuses_another_kernel():
