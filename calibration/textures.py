@@ -85,7 +85,8 @@ def furred(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
     paths = np.stack([middles - halves, middles + bends, middles + halves], axis=1)
     tints = image[rows, columns] * np.exp(rng.normal(0.0, contrast, (count, 1)))
     tints += rng.normal(0.0, 6.0, (count, 3))
-    painted = cv2.GaussianBlur(image, (0, 0), 1.5)
+    painted = np.empty_like(image)
+    cv2.GaussianBlur(image, (0, 0), 1.5, dst=painted)
     for path, tint in zip(paths, tints, strict=True):
         _line(painted, path, tint, thickness)
     return painted
@@ -94,9 +95,8 @@ def furred(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uin
 def _direction_field(height: int, width: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Directions in radians that turn slowly over an image: float32 (height, width)."""
     turn = rng.normal(0.0, 0.5, (3, 3)) + rng.uniform(0.0, np.pi)
-    field: NDArray[np.float32] = cv2.resize(
-        turn.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR
-    )
+    field: NDArray[np.float32] = np.empty((height, width), np.float32)
+    cv2.resize(turn.astype(np.float32), (width, height), dst=field)
     return field
 
 

@@ -49,8 +49,8 @@ class DeployedAttention:
     """Sparse attention with one top-k and one product with v."""
 
     centred: bool
-    qkv: tuple[Conv, Conv, Conv]
-    qkv_dwconv: tuple[Conv, Conv, Conv]
+    qkv: tuple[Conv, ...]
+    qkv_dwconv: tuple[Conv, ...]
     temperature: Tensor
     gains: tuple[Tensor, ...]
     counts: tuple[int, ...]

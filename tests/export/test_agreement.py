@@ -58,7 +58,7 @@ def test_every_stage_is_compared_in_order(small_onnx, small_checkpoint):
         ("patch_embed.weight", "patch_embed"),
         ("encoder_level2.0.ffn.project_in.1.even.weight", "encoder_level2"),
         ("latent.0.attn.qkv.v.weight", "latent"),
-        ("refinement.layers.1._ops.2._ops.0._out.weight", "refinement"),
+        ("refinement.layers.1.preprocess.weight", "refinement"),
     ],
 )
 def test_the_first_stage_to_diverge_is_named(small_onnx, small_checkpoint, tmp_path, name, stage):
