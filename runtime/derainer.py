@@ -3,7 +3,7 @@
     with Derainer("derain.onnx") as derainer:
         clean = derainer.derain(rainy)          # uint8 (H, W, 3) RGB, the same size back
 
-A Derainer may be used from several threads at once; ONNX Runtime's threads are then shared.
+A Derainer may be used from several threads at once; the backend's threads are then shared.
 """
 
 from collections import defaultdict
@@ -17,6 +17,7 @@ import numpy as np
 from drsformer.contract import Image, check_image, image_from_output, input_from_image, padded_size
 from drsformer.errors import ModelError, ShapeError
 
+from .backend import Precision
 from .session import Session
 from .tiles import Blend, OnTile, Tiling, derain_tiles
 
@@ -41,6 +42,7 @@ class Derainer:
         *,
         provider: str = "cpu",
         threads: int | None = None,
+        precision: Precision = "f32",
         tile: int | None = None,
         overlap: int = 32,
         blend: Blend = "uniform",
@@ -49,20 +51,23 @@ class Derainer:
 
         Args:
             path: an ONNX file written by `drs-export onnx`.
-            provider: a key of `drsformer.runtime.providers.PROVIDERS`.
-            threads: ONNX Runtime's threads, at least 1; None for one per core.
+            provider: one of `drsformer.runtime.providers.NAMES`.
+            threads: the backend's threads, at least 1; None for one per core.
+            precision: "f32" computes as the file says; "bf16" is a hint to provider "openvino" to
+                compute in bfloat16 where that is faster (see docs/performance.md for its PSNR).
             tile: longest side of a tile, pixels, a multiple of 8; None for whole images.
             overlap: pixels that neighbouring tiles share; only looked at with `tile`.
             blend: "uniform" is the authors' rule, "feather" leaves no seams; only with `tile`.
 
         Raises:
             ModelError: the file is unreadable, broken, or not one of ours.
-            ProviderError: the provider is unknown, not installed or cannot start.
+            ProviderError: the provider is unknown, not installed or cannot start, or does not
+                take this precision.
             ShapeError: tile, overlap or blend cannot be used.
         """
         self.path = Path(path)
         self.tiling = None if tile is None else Tiling(tile, overlap, blend)
-        self._session: Session | None = Session(self.path, provider, threads)
+        self._session: Session | None = Session(self.path, provider, threads, precision)
         self.contract = self._session.contract
         self.provider = provider
 

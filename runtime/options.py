@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from .backend import Precision
 from .derainer import Derainer
-from .providers import PROVIDERS
+from .providers import NAMES
 from .tiles import Blend
 
 
@@ -19,6 +20,7 @@ class Engine:
 
     provider: str
     threads: int | None
+    precision: Precision
     tile: int | None
     overlap: int
     blend: Blend
@@ -29,6 +31,7 @@ class Engine:
             model,
             provider=self.provider,
             threads=self.threads,
+            precision=self.precision,
             tile=self.tile,
             overlap=self.overlap,
             blend=self.blend,
@@ -36,8 +39,15 @@ class Engine:
 
 
 _OPTIONS = (
-    click.option("--provider", default="cpu", show_default=True, help=f"{', '.join(PROVIDERS)}."),
-    click.option("--threads", type=int, help="Of ONNX Runtime; by default one per core."),
+    click.option("--provider", default="cpu", show_default=True, help=f"{', '.join(NAMES)}."),
+    click.option("--threads", type=int, help="Of the backend; by default one per core."),
+    click.option(
+        "--precision",
+        type=click.Choice(["f32", "bf16"]),
+        default="f32",
+        show_default=True,
+        help="A hint to openvino: bf16 is faster and less exact.",
+    ),
     click.option("--tile", type=int, help="Side of tiles, pixels; by default images stay whole."),
     click.option("--overlap", type=int, default=32, show_default=True, help="Of tiles, pixels."),
     click.option(
@@ -57,12 +67,13 @@ def engine_options(command: Callable[..., None]) -> Callable[..., None]:
     def with_engine(
         provider: str,
         threads: int | None,
+        precision: Precision,
         tile: int | None,
         overlap: int,
         blend: Blend,
         **others: Any,
     ) -> None:
-        command(engine=Engine(provider, threads, tile, overlap, blend), **others)
+        command(engine=Engine(provider, threads, precision, tile, overlap, blend), **others)
 
     for option in reversed(_OPTIONS):
         with_engine = option(with_engine)

@@ -11,10 +11,12 @@ import onnxruntime as ort
 
 from drsformer.errors import ProviderError
 
+EXPORT_IT = "make one with `drs-export onnx`"
+
 
 @dataclass(frozen=True)
 class Provider:
-    """One way to execute a model.
+    """One of ONNX Runtime's ways to execute a model.
 
     Attributes:
         name: what users type.
@@ -42,11 +44,13 @@ PROVIDERS = {
             "onnxruntime-gpu[cuda,cudnn] and TensorRT",
             helpers=("CUDAExecutionProvider",),
         ),
-        Provider("openvino", "OpenVINOExecutionProvider", "onnxruntime-openvino"),
         Provider("directml", "DmlExecutionProvider", "onnxruntime-directml (Windows)"),
         Provider("coreml", "CoreMLExecutionProvider", "onnxruntime (macOS)"),
     )
 }
+
+OPENVINO = "openvino"  # not through ONNX Runtime; see openvino_backend.py
+NAMES = (*PROVIDERS, OPENVINO)
 
 
 def provider_from_name(name: str) -> Provider:
@@ -56,7 +60,7 @@ def provider_from_name(name: str) -> Provider:
         ProviderError: an unknown name, or one whose package is not installed.
     """
     if name not in PROVIDERS:
-        raise ProviderError(f"unknown provider {name!r}; expected one of {', '.join(PROVIDERS)}")
+        raise ProviderError(f"unknown provider {name!r}; expected one of {', '.join(NAMES)}")
     provider = PROVIDERS[name]
     available = ort.get_available_providers()
     if provider.onnxruntime_name not in available:

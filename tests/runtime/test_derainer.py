@@ -266,9 +266,9 @@ def test_a_contract_with_other_rules(tmp_path: Path) -> None:
     [
         (("n", 3, "h", "w"), {"names": ("rain", "output")}, "has rain: .* says input: "),
         (("n", 3, "h", "w"), {"names": ("input", "clean")}, "-> clean: .* says input: "),
-        (("n", 3, "h", "w"), {"dtype": TensorProto.FLOAT16}, r"input: tensor\(float16\) ->"),
-        (("n", 1, "h", "w"), {}, r"of shapes \[\['n', 1, 'h', 'w'\]"),
-        ((3, "h", "w"), {}, r"of shapes \[\[3, 'h', 'w'\]"),
+        (("n", 3, "h", "w"), {"dtype": TensorProto.FLOAT16}, "input: float16 ->"),
+        (("n", 1, "h", "w"), {}, r"of shapes \?x1x\?x\?, "),
+        ((3, "h", "w"), {}, r"of shapes 3x\?x\?, "),
     ],
 )
 def test_a_graph_that_breaks_its_contract(

@@ -32,7 +32,7 @@ def test_all_names_are_onnxruntimes() -> None:
 
 
 def test_an_unknown_provider_lists_the_known_ones() -> None:
-    with pytest.raises(ProviderError, match="'gpu'; expected one of cpu, cuda, tensorrt, openvino"):
+    with pytest.raises(ProviderError, match="'gpu'; expected one of cpu, cuda, .*, openvino"):
         provider_from_name("gpu")
 
 

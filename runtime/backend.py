@@ -1,0 +1,45 @@
+"""What a session needs of the library that executes a model, whichever it is."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from drsformer.contract import Batch
+
+Precision = Literal["f32", "bf16"]
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output of a model.
+
+    Attributes:
+        name: as in the file.
+        dtype: as numpy calls it, "float32".
+        shape: sizes; None where any will do.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...]
+
+
+class Backend(Protocol):
+    """An opened model; `run` may be called from several threads.
+
+    Attributes:
+        metadata: the file's own, by key.
+        inputs: in the file's order.
+        outputs: likewise.
+    """
+
+    metadata: dict[str, str]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[TensorInfo, ...]
+
+    def run(self, batch: Batch) -> Batch:
+        """Run the network on its one input and return its one output.
+
+        Raises:
+            RuntimeError: the library failed, mostly for lack of memory; others as it likes.
+        """
+        ...

@@ -1,0 +1,82 @@
+"""Models executed by ONNX Runtime."""
+
+import re
+import textwrap
+from pathlib import Path
+
+import onnxruntime as ort
+from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
+
+from drsformer.contract import Batch
+from drsformer.errors import ModelError, ProviderError
+
+from .backend import TensorInfo
+from .providers import EXPORT_IT, Provider, check_in_use
+
+FATAL_ONLY = 4  # ONNX Runtime's log level: each of its errors reaches us as an exception too
+
+
+class OnnxRuntimeBackend:
+    """A `Backend` over one ONNX Runtime session."""
+
+    def __init__(self, path: Path, provider: Provider, threads: int | None) -> None:
+        """Open a file.
+
+        Raises:
+            ModelError: it is not an ONNX model.
+            ProviderError: the provider cannot run it.
+        """
+        self._session = _open(path, provider, _options(threads))
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self.inputs = tuple(map(_info, self._session.get_inputs()))
+        self.outputs = tuple(map(_info, self._session.get_outputs()))
+
+    def run(self, batch: Batch) -> Batch:
+        """See `Backend`."""
+        result: Batch = self._session.run([self.outputs[0].name], {self.inputs[0].name: batch})[0]
+        return result
+
+
+def _info(tensor: ort.NodeArg) -> TensorInfo:
+    dtype = tensor.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(size if isinstance(size, int) else None for size in tensor.shape)
+    return TensorInfo(tensor.name, "float32" if dtype == "float" else dtype, shape)
+
+
+def _options(threads: int | None) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.log_severity_level = FATAL_ONLY
+    # By default an idle thread spins while it waits for the next operator. Our operators last
+    # far longer than the wake-up that spinning saves, and spinning takes the cores from whoever
+    # shares them, the video codec first: a run beside one other busy process was 1.4x slower.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return options
+
+
+def _open(path: Path, provider: Provider, options: ort.SessionOptions) -> ort.InferenceSession:
+    names = [provider.onnxruntime_name]
+    names += [name for name in provider.helpers if name in ort.get_available_providers()]
+    try:
+        # enable_fallback: else a failing provider is replaced by another. Release 1.20 ignores
+        # the argument and replaces it anyway; check_in_use finds that.
+        session = ort.InferenceSession(path, options, providers=names, enable_fallback=0)
+    except (RuntimeError, EPFail) as error:  # what providers raise; a bad file raises others
+        raise ProviderError(
+            f"provider {provider.name!r} cannot run {path}: {one_line(error)}; try provider 'cpu'"
+        ) from error
+    except Exception as error:  # its exceptions have no common base but this
+        raise ModelError(
+            f"{path} is not a usable ONNX model: {one_line(error)}; {EXPORT_IT}"
+        ) from error
+    check_in_use(provider, session.get_providers())
+    session.disable_fallback()  # nor in the middle of a run
+    return session
+
+
+def one_line(error: Exception) -> str:
+    """Return the core of an ONNX Runtime message: no prefix, no path, no line breaks."""
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error))
+    text = re.sub(r"^Load model from .* failed: ?", "", text)
+    return textwrap.shorten(text, 240, placeholder=" ...").rstrip(".")

@@ -1,0 +1,116 @@
+"""Models executed by OpenVINO on the CPU; needs the extra [openvino].
+
+OpenVINO plans layouts and memory when it compiles, and plans best for sizes it knows. So a model
+is compiled anew for each input shape, and the last few are kept: tiles have one shape, a video
+has one, a folder of photos mostly has two.
+"""
+
+import textwrap
+from collections import OrderedDict
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from drsformer.contract import Batch
+from drsformer.errors import ModelError, ProviderError
+
+from .backend import Precision, TensorInfo
+from .providers import EXPORT_IT
+
+SHAPES_KEPT = 2  # each keeps its own copy of the weights, in the layout it chose
+DEVICE = "CPU"
+
+Shape = tuple[int, ...]
+
+
+class OpenVinoBackend:
+    """A `Backend` over OpenVINO's CPU plugin; concurrent calls wait for each other."""
+
+    def __init__(self, path: Path, threads: int | None, precision: Precision) -> None:
+        """Read a file; it is compiled when the first batch comes.
+
+        Raises:
+            ProviderError: OpenVINO is not installed, or this CPU does not compute in bfloat16.
+            ModelError: it is not an ONNX model.
+        """
+        self._path = path
+        self._core = _core(precision)
+        self._model = self._read()
+        self._settings = _settings(threads, precision)
+        self._compiled: OrderedDict[Shape, Any] = OrderedDict()
+        self._lock = Lock()
+        self.metadata = _metadata(self._model)
+        self.inputs = tuple(_info(port) for port in self._model.inputs)
+        self.outputs = tuple(_info(port) for port in self._model.outputs)
+
+    def run(self, batch: Batch) -> Batch:
+        """See `Backend`."""
+        with self._lock:
+            request = self._request(batch.shape)
+            result: Batch = request.infer({0: batch}, share_inputs=True)[0].copy()
+        return result
+
+    def _request(self, shape: Shape) -> Any:
+        """Return the request of a shape, compiled if need be; the oldest shape makes room."""
+        if shape not in self._compiled:
+            while len(self._compiled) >= SHAPES_KEPT:
+                self._compiled.popitem(last=False)
+            model = self._model.clone()
+            model.reshape(list(shape))
+            compiled = self._core.compile_model(model, DEVICE, self._settings)
+            self._compiled[shape] = compiled.create_infer_request()
+        self._compiled.move_to_end(shape)
+        return self._compiled[shape]
+
+    def _read(self) -> Any:
+        try:
+            return self._core.read_model(self._path)
+        except Exception as error:  # its exceptions have no common base but this
+            text = textwrap.shorten(str(error), 240, placeholder=" ...").rstrip(".")
+            raise ModelError(
+                f"{self._path} is not a usable ONNX model: {text}; {EXPORT_IT}"
+            ) from error
+
+
+def _core(precision: Precision) -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise ProviderError(
+            "provider 'openvino' needs the package openvino; install drs-export[openvino]"
+        ) from error
+    core = openvino.Core()
+    if precision == "bf16" and "BF16" not in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"):
+        raise ProviderError(
+            f"{core.get_property(DEVICE, 'FULL_DEVICE_NAME')} does not compute in bfloat16; "
+            "use precision f32"
+        )
+    return core
+
+
+def _settings(threads: int | None, precision: Precision) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+    }
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    return settings
+
+
+def _metadata(model: Any) -> dict[str, str]:
+    """Return the ONNX file's metadata, which OpenVINO keeps under "framework"."""
+    if not model.has_rt_info("framework"):
+        return {}
+    return dict(model.get_rt_info("framework").value)
+
+
+def _info(port: Any) -> TensorInfo:
+    shape = tuple(
+        dimension.get_length() if dimension.is_static else None
+        for dimension in port.get_partial_shape()
+    )
+    return TensorInfo(port.get_any_name(), np.dtype(port.get_element_type().to_dtype()).name, shape)
