@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from drsformer.errors import one_line
 from drsformer.files import written_whole
 
 from .agreement import OnStep, Report
+from .cost import Costs, cost_of_file
 from .inspection import describe
 from .onnx_from_checkpoint import (
     Exported,
@@ -78,8 +80,18 @@ def validate(file: Path, checkpoint: Path, json_path: Path | None) -> None:
 @click.command()
 @click.argument("file", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
-def inspect(file: Path, as_json: bool) -> None:
+@click.option("--cost", is_flag=True, help="Count what an ONNX file computes and moves, instead.")
+@click.option("--height", default=256, show_default=True, help="For --cost, pixels.")
+@click.option("--width", default=256, show_default=True, help="For --cost, pixels.")
+def inspect(file: Path, as_json: bool, cost: bool, height: int, width: int) -> None:
     """Show what a checkpoint or an ONNX FILE is and how it was made."""
+    if cost:
+        costs = cost_of_file(file, height=height, width=width)
+        if as_json:
+            click.echo(json.dumps(asdict(costs), indent=2))
+        else:
+            _print_costs(costs)
+        return
     description = describe(file)
     if as_json:
         click.echo(json.dumps(description, indent=2))
@@ -103,6 +115,25 @@ def print_exported(exported: Exported) -> None:
         f"{exported.path}: {size:.1f} MB, {exported.nodes} nodes, agrees with the checkpoint"
     )
     click.echo(f"{exported.report_path}: the validation report")
+
+
+def _print_costs(costs: Costs) -> None:
+    """Print a table by stage and one by kind of operator."""
+    for title, rows in (("stage", costs.by_stage), ("operator", costs.by_kind)):
+        table = Table(title)
+        for name in ("count", "GMAC", "share", "weights MB", "features MB"):
+            table.add_column(name, justify="right")
+        for row in (*rows, costs.total):
+            share = f"{100 * row.macs / costs.total.macs:.1f} %"
+            megabytes = (f"{size / 1e6:,.1f}" for size in (row.weight_bytes, row.feature_bytes))
+            if row is costs.total:
+                table.add_section()
+            table.add_row(row.part, f"{row.operators}", f"{row.macs / 1e9:.2f}", share, *megabytes)
+        Console().print(table)
+    click.echo(
+        f"for an input of {'x'.join(map(str, costs.shape))}; features: what each of these "
+        "operators reads and writes, once, in float32, everything between them fused"
+    )
 
 
 @contextmanager

@@ -49,6 +49,14 @@ def test_inspect_shows_a_checkpoint(drs, small_checkpoint):
     assert code == 0 and "1,129,306" in out and "params" in out
 
 
+def test_inspect_counts_the_cost(drs, small_onnx):
+    code, out, _ = drs("inspect", small_onnx, "--cost", "--height", 64, "--width", 64)
+    assert code == 0 and "encoder_level1" in out and "Conv 1x1" in out
+    code, out, _ = drs("inspect", small_onnx, "--cost", "--json", "--height", 64, "--width", 64)
+    parsed = json.loads(out)
+    assert parsed["shape"] == [1, 3, 64, 64] and parsed["total"]["macs"] > 0
+
+
 def test_inspect_says_when_a_file_is_not_ours(drs, tmp_path):
     import onnx
 
