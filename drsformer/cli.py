@@ -20,6 +20,7 @@ COMMANDS = {
     "inspect": ("drsformer.export.cli", "export"),
     "run": ("drsformer.runtime.cli", None),
     "evaluate": ("drsformer.runtime.cli", None),
+    "bench": ("drsformer.bench.command", "export"),
     "demo": ("drsformer.demo", "export,calibration"),
 }
 
@@ -65,6 +66,7 @@ SUMMARIES = {
     "inspect": "Show what a checkpoint or an ONNX file is.",
     "run": "Derain images, folders and videos.",
     "evaluate": "Measure Y-PSNR and SSIM against clean targets.",
+    "bench": "Compare the ways to run a checkpoint on this machine.",
     "demo": "Export the shipped checkpoint and derain a photo with it.",
 }
 

@@ -1,0 +1,183 @@
+"""`drs-export bench`: measure the ways to run a checkpoint on this machine."""
+
+import importlib
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from drsformer.checkpoint import checkpoint_from_file
+from drsformer.contract import Image
+from drsformer.errors import DRSformerError
+from drsformer.files import sha256_of, written_whole
+
+from .contenders import CONTENDERS, Files, contender_from_name
+from .machine import Peaks, machine_peaks
+from .measure import Floor, Setting, measure
+from .page import page_from_report
+from .report import Group, Report, machine, table_from_results, versions
+
+DEFAULT_CONTENDERS = ("pytorch", "plain", "deployed", "openvino")
+FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("checkpoint", type=FILE)
+@click.option(
+    "--contender", "-c", "names", multiple=True, default=DEFAULT_CONTENDERS, show_default=True,
+    help=f"Repeat for several: {', '.join(CONTENDERS)}. The first is what PSNR refers to.",
+)  # fmt: skip
+@click.option("--baseline", help="The contender that speed-ups refer to; by default the first.")
+@click.option("--size", "sizes", multiple=True, default=("256x256",), show_default=True,
+              help="Height x width, pixels; repeat for several.")  # fmt: skip
+@click.option("--image", type=FILE, help="Derain the top left corner of this, not noise.")
+@click.option("--threads", type=click.IntRange(1), help="Of each contender; by default all cores.")
+@click.option("--tile", type=click.IntRange(8), help="Side of tiles, pixels; by default none.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--json", "json_path", type=FILE, help="Write the figures to this file.")
+@click.option("--html", "html_path", type=FILE, help="Write the report to this page.")
+def bench(
+    checkpoint: Path,
+    names: tuple[str, ...],
+    baseline: str | None,
+    sizes: tuple[str, ...],
+    image: Path | None,
+    threads: int | None,
+    tile: int | None,
+    rounds: int,
+    json_path: Path | None,
+    html_path: Path | None,
+) -> None:
+    """Run CHECKPOINT in several ways, in turn, and compare time, memory and output."""
+    baseline = baseline or names[0]
+    for name in (*names, baseline):
+        contender_from_name(name)
+    if baseline not in names:
+        raise DRSformerError(f"baseline {baseline!r} is not among the contenders that run")
+    if len(set(names)) < len(names):
+        raise DRSformerError(f"a contender is named twice in {', '.join(names)}")
+    threads = threads or os.cpu_count() or 1
+    settings = [Setting(*_size(size), threads, tile, rounds) for size in sizes]
+    network = _network(checkpoint)
+    pictures = [_image(image, setting.height, setting.width) for setting in settings]
+    inputs = [checkpoint, *filter(None, [image])]
+    with ExitStack() as stack:  # a place that cannot be written is found before hours of measuring
+        opened = {
+            path: stack.enter_context(written_whole(path, inputs=inputs))
+            for path in (json_path, html_path)
+            if path
+        }
+        steps = 1 + len(_forms(names)) + len(settings) * len(names) * (1 + rounds)
+        with _progress(steps) as on_step:
+            groups, peaks = _measured(checkpoint, names, settings, pictures, baseline, on_step)
+        report = Report(network, machine(), versions(), peaks, baseline, tuple(groups))
+        for group in groups:
+            Console().print(table_from_results(group.setting, group.results))
+        for path, temporary in opened.items():
+            text = report.to_json() if path == json_path else page_from_report(report)
+            temporary.write_text(text, encoding="utf-8")
+    for path in opened:
+        click.echo(f"{path}: the report")
+
+
+def _measured(
+    checkpoint: Path,
+    names: Sequence[str],
+    settings: Sequence[Setting],
+    pictures: Sequence[Image],
+    baseline: str,
+    on_step: Callable[[str], None],
+) -> tuple[list[Group], Peaks]:
+    with tempfile.TemporaryDirectory() as folder:
+        files = _files(checkpoint, names, Path(folder), on_step)
+        on_step("measuring what the machine can do")
+        peaks = machine_peaks(settings[0].threads)
+        groups = []
+        for setting, picture in zip(settings, pictures, strict=True):
+            results = measure(
+                names, files, picture, setting, baseline=baseline, peaks=peaks,
+                floors=_floors(files, setting), on_run=on_step,
+            )  # fmt: skip
+            groups.append(Group(setting, tuple(results)))
+    return groups, peaks
+
+
+def _network(checkpoint: Path) -> dict[str, Any]:
+    read = checkpoint_from_file(checkpoint)
+    return {
+        "name": checkpoint.name,
+        "sha256": sha256_of(checkpoint),
+        "variant": read.config.variant,
+        "parameters": sum(tensor.numel() for tensor in read.state.values()),
+    }
+
+
+def _files(
+    checkpoint: Path, names: Sequence[str], folder: Path, on_step: Callable[[str], None]
+) -> Files:
+    """Export what the contenders open."""
+    exporting = importlib.import_module("drsformer.export.onnx_from_checkpoint")
+    settings = importlib.import_module("drsformer.export.onnx_from_model").ExportSettings
+    made = {}
+    for form in _forms(names):
+        on_step(f"exporting the {form} network")
+        made[form] = folder / f"{form}.onnx"
+        exporting.onnx_from_checkpoint(checkpoint, made[form], settings(plain=form == "plain"))
+    return Files(checkpoint, **made)
+
+
+def _forms(names: Sequence[str]) -> list[str]:
+    """Return the forms of the network to export."""
+    return sorted({CONTENDERS[name].file for name in names} - {"checkpoint"})
+
+
+def _floors(files: Files, setting: Setting) -> dict[str, Floor]:
+    """Count what the deployed graph costs; a traced one cannot be counted. None where tiled."""
+    if files.deployed is None or setting.tile:
+        return {}
+    padded = importlib.import_module("drsformer.contract").padded_size
+    height, width = padded(setting.height, setting.width)
+    cost_of_file = importlib.import_module("drsformer.export.cost").cost_of_file
+    total = cost_of_file(files.deployed, height=height, width=width).total
+    return {"deployed": Floor(total.macs, total.weight_bytes + total.feature_bytes)}
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.partition("x")
+    if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise DRSformerError(f"size is {text!r}; expected HEIGHTxWIDTH in pixels, such as 256x256")
+    return int(height), int(width)
+
+
+def _image(path: Path | None, height: int, width: int) -> Image:
+    """Return uint8 (height, width, 3): a corner of the picture, or always the same noise."""
+    if path is None:
+        return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    rgb = importlib.import_module("drsformer.runtime.images").read_image(path).rgb
+    if rgb.shape[0] < height or rgb.shape[1] < width or rgb.dtype != np.uint8:
+        raise DRSformerError(
+            f"{path} is {rgb.shape[0]}x{rgb.shape[1]}, {rgb.dtype}; expected an 8-bit picture of "
+            f"at least {height}x{width} (height x width), or a smaller --size"
+        )
+    corner: Image = np.ascontiguousarray(rgb[:height, :width])
+    return corner
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar of `total` steps on stderr; a step is done when the next one begins."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=total, completed=-1)
+
+        def on_step(what: str) -> None:
+            progress.update(task, advance=1, description=what)
+
+        yield on_step

@@ -1,0 +1,107 @@
+"""The ways to run a network that can be compared, by the names users type.
+
+Stages are imported by name when a contender opens: the shared package depends on none of them.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drsformer.contract import Batch
+from drsformer.errors import DRSformerError
+
+Network = Callable[[Batch], Batch]
+
+
+@dataclass(frozen=True)
+class Files:
+    """What contenders open.
+
+    Attributes:
+        checkpoint: of the network.
+        plain: its ONNX file without rewrites, or None where no contender needs it.
+        deployed: its ONNX file as it is deployed, likewise.
+    """
+
+    checkpoint: Path
+    plain: Path | None = None
+    deployed: Path | None = None
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to run the network.
+
+    Attributes:
+        title: for tables.
+        file: the attribute of `Files` that it opens.
+        provider: of the runtime; None for PyTorch.
+        precision: "f32" or "bf16".
+        compiled: by torch.compile.
+    """
+
+    title: str
+    file: str = "checkpoint"
+    provider: str | None = None
+    precision: str = "f32"
+    compiled: bool = False
+
+    def open(self, files: Files, threads: int) -> Network:
+        """Return float32 (N, 3, H, W) to the same shape, not clamped.
+
+        Raises:
+            DRSformerError: the file, the provider or the precision cannot be had here.
+        """
+        path = getattr(files, self.file)
+        if self.provider is None:
+            return _torch_network(path, threads, self.precision, compiled=self.compiled)
+        session = importlib.import_module("drsformer.runtime.session").Session
+        network: Network = session(path, self.provider, threads, self.precision).run
+        return network
+
+
+CONTENDERS = {
+    "pytorch": Contender("PyTorch eager"),
+    "pytorch-bf16": Contender("PyTorch eager, bfloat16", precision="bf16"),
+    "compile": Contender("torch.compile", compiled=True),
+    "compile-bf16": Contender("torch.compile, bfloat16", precision="bf16", compiled=True),
+    "plain": Contender("plain ONNX, ONNX Runtime", file="plain", provider="cpu"),
+    "deployed": Contender("deployed ONNX, ONNX Runtime", file="deployed", provider="cpu"),
+    "openvino": Contender("deployed ONNX, OpenVINO", file="deployed", provider="openvino"),
+    "openvino-bf16": Contender(
+        "deployed ONNX, OpenVINO bfloat16", file="deployed", provider="openvino", precision="bf16"
+    ),
+    "cuda": Contender("deployed ONNX, ONNX Runtime CUDA", file="deployed", provider="cuda"),
+    "tensorrt": Contender("deployed ONNX, TensorRT", file="deployed", provider="tensorrt"),
+}
+
+
+def contender_from_name(name: str) -> Contender:
+    """Return a contender; raises DRSformerError for an unknown name."""
+    if name not in CONTENDERS:
+        raise DRSformerError(
+            f"unknown contender {name!r}; expected some of {', '.join(CONTENDERS)}"
+        )
+    return CONTENDERS[name]
+
+
+def _torch_network(path: Path, threads: int, precision: str, *, compiled: bool) -> Network:
+    """Open a checkpoint as the plain network in PyTorch."""
+    import torch
+
+    model_class = importlib.import_module("drsformer.model").DRSformer
+    checkpoint = importlib.import_module("drsformer.checkpoint").checkpoint_from_file(path)
+    torch.set_num_threads(threads)
+    model = model_class(checkpoint.config).eval()
+    model.load_state_dict(checkpoint.state)
+    function: Any = torch.compile(model) if compiled else model
+    bf16 = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+
+    def run(batch: Batch) -> Batch:
+        with torch.inference_mode(), bf16:
+            result: Batch = function(torch.from_numpy(batch)).float().numpy()
+        return result
+
+    return run
