@@ -17,7 +17,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -327,6 +327,7 @@ def save(
     help="input/ and target/ to validate on.",
 )
 @click.option("--start-from", type=click.Path(path_type=Path), help="Fine-tune this checkpoint.")
+@click.option("--shares", nargs=4, type=float, help=f"Of crops with rain {', '.join(KINDS)}.")
 @click.option("--minutes", default=120.0, help="Stop after this long.")
 @click.option("--steps", default=10**9, help="Stop after this many steps.")
 @click.option("--threads", default=2)
@@ -336,6 +337,7 @@ def main(
     photos: Path | None,
     pairs: Path | None,
     start_from: Path | None,
+    shares: tuple[float, float, float, float] | None,
     minutes: float,
     steps: int,
     threads: int,
@@ -347,6 +349,8 @@ def main(
     torch.set_num_threads(threads)
     cv2.setNumThreads(1)
     settings = FINE_TUNING if start_from else Settings()
+    if shares:
+        settings = replace(settings, shares=shares)
     images = bundled_photos() + (photos_from_folder(photos) if photos else [])
     crops = Crops(images, settings)
     real = []

@@ -29,7 +29,7 @@ READING = (
      "round. The contenders ran in turn, so a slow moment of the machine hits all of them."),
     ("MP/s", "millions of pixels derained per second, image to image."),
     ("outside network", "share of the time spent on scaling, padding, tiling and rounding."),
-    ("peak memory", "the most memory the contender's process ever held, libraries included."),
+    ("peak MB", "the most memory the contender's process ever held, libraries included."),
     ("PSNR dB", "how close the output is to the first contender's; 90 dB is float32's own noise, "
      "50 dB cannot be seen."),
     ("of peak arithmetic, bandwidth", "what a large matrix product and a large copy reach on this "

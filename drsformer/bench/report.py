@@ -103,7 +103,7 @@ COLUMNS = (
     Column("speed-up", "ratio", lambda r: f"{r.speedup:.2f}"),
     Column("MP/s", "MP/s", lambda r: f"{r.megapixels_per_second:.3g}"),
     Column("outside network", "out", lambda r: f"{100 * r.outside_share:.1f}%"),
-    Column("peak memory", "MB", lambda r: f"{r.peak_bytes / 1e6:,.0f}"),
+    Column("peak MB", "MB", lambda r: f"{r.peak_bytes / 1e6:,.0f}"),
     Column("PSNR dB", "dB", lambda r: "equal" if r.psnr_db is None else f"{r.psnr_db:.1f}"),
     Column("of peak arithmetic", "ops", lambda r: _percent(r.compute_share)),
     Column("of peak bandwidth", "mem", lambda r: _percent(r.bandwidth_share)),
