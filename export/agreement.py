@@ -38,7 +38,7 @@ from drsformer.contract import CONTRACT
 from drsformer.errors import AgreementError
 from drsformer.model import DRSformer
 
-from .deployment import deployment_from_model
+from .deployment import Target, deployment_from_model
 from .onnx_ops import STAGE_PREFIX
 from .ops import TorchOps
 
@@ -156,7 +156,7 @@ def _keeper(kept: dict[str, Any], stage: str) -> Callable[..., None]:
     return keep
 
 
-def rewrite_error(model: DRSformer) -> float:
+def rewrite_error(model: DRSformer, target: Target = "ort") -> float:
     """Return the largest difference of the deployment form from the plain network in float64.
 
     Raises:
@@ -165,7 +165,7 @@ def rewrite_error(model: DRSformer) -> float:
     exact = copy.deepcopy(model).double()
     image = torch.from_numpy(image_like((1, 3, 32, 40), seed=0)).double()
     with torch.inference_mode():
-        deployed = deployment_from_model(exact)(TorchOps(), image)
+        deployed = deployment_from_model(exact, target)(TorchOps(), image)
         error = float((deployed - exact(image)).abs().max())
     if not error <= MAX_REWRITE_ERROR:  # NaN fails too
         raise AgreementError(

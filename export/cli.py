@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from rich.console import Console
@@ -17,6 +17,7 @@ from drsformer.files import written_whole
 
 from .agreement import OnStep, Report
 from .cost import Costs, cost_of_file
+from .deployment import Target
 from .inspection import describe
 from .onnx_from_checkpoint import (
     Exported,
@@ -36,6 +37,13 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--batch", type=int, help="Fix the batch size (default: dynamic).")
 @click.option("--height", type=int, help="Fix the height, pixels, a multiple of 8.")
 @click.option("--width", type=int, help="Fix the width, pixels, a multiple of 8.")
+@click.option(
+    "--target",
+    type=click.Choice(get_args(Target)),
+    default="ort",
+    show_default=True,
+    help="The runtime to be fast in: ONNX Runtime or OpenVINO. The file runs in both.",
+)
 @click.option("--plain", is_flag=True, help="Export the untransformed network, for comparison.")
 def onnx(
     checkpoint: Path,
@@ -44,6 +52,7 @@ def onnx(
     batch: int | None,
     height: int | None,
     width: int | None,
+    target: Target,
     plain: bool,
 ) -> None:
     """Export CHECKPOINT to a validated ONNX file.
@@ -51,7 +60,7 @@ def onnx(
     The file is written only if ONNX Runtime gives the same output as the plain PyTorch network.
     The report lies beside it as FILE.validation.json.
     """
-    settings = ExportSettings(opset, batch, height, width, plain)
+    settings = ExportSettings(opset, batch, height, width, plain, target)
     with steps() as on_step:
         exported = onnx_from_checkpoint(checkpoint, output, settings, on_step=on_step)
     print_exported(exported)

@@ -10,6 +10,7 @@ flow through it: the shipped checkpoint is trained in this form.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -44,10 +45,28 @@ REWRITES = (
 )
 
 
+# What runs the file. They disagree on one thing: ONNX Runtime averages over channels fast only as
+# a product over (B, C, N), OpenVINO only over (B, C, H, W), where it keeps its own layout.
+Target = Literal["ort", "openvino"]
+
+
 @dataclass(frozen=True)
 class DeployedAttention:
-    """Sparse attention with one top-k and one product with v."""
+    """Sparse attention with one top-k and one product with v.
 
+    Attributes:
+        flat: whether norms and sums work on (B, C, N) rather than (B, C, H, W).
+        centred: see `normalise`.
+        qkv: the 1x1 convolutions of q, k and v, the norm folded in.
+        qkv_dwconv: their depthwise convolutions.
+        temperature: (heads, 1, 1).
+        gains: of the sparse maps.
+        counts: of the entries that each map keeps per row.
+        projection: see `projection_per_head`.
+        bias: of project_out.
+    """
+
+    flat: bool
     centred: bool
     qkv: tuple[Conv, ...]
     qkv_dwconv: tuple[Conv, ...]
@@ -58,11 +77,11 @@ class DeployedAttention:
     bias: Tensor | None
 
     def __call__(self, ops: Ops[T], x: T) -> T:  # (B, C, H, W)
-        """Return x + attention(norm(x)) as (B, C, N)."""
+        """Return x + attention(norm(x)), (B, C, N) if flat."""
         heads, channels, width = self.projection.shape  # width: c, channels of one head
-        flat = ops.reshape(x, (0, channels, -1))  # (B, C, N)
-        normal = normalise(ops, flat, channels=channels, centred=self.centred)
-        normal = ops.reshape_like(normal, x)
+        pixels = ops.reshape(x, (0, channels, -1)) if self.flat else x
+        normal = normalise(ops, pixels, channels=channels, centred=self.centred)
+        normal = ops.reshape_like(normal, x) if self.flat else normal
         q, k, v = (
             ops.conv(f"qkv_dwconv.{name}", ops.conv(f"qkv.{name}", normal, conv), depthwise)
             for name, conv, depthwise in zip("qkv", self.qkv, self.qkv_dwconv, strict=True)
@@ -73,7 +92,7 @@ class DeployedAttention:
         out = apply_map(ops, attention, v, self.projection)  # (B, C, N)
         if self.bias is not None:
             out = ops.add(out, ops.constant("project_out.bias", self.bias[:, None]))
-        return ops.add(out, flat)
+        return ops.add(out if self.flat else ops.reshape_like(out, x), pixels)
 
 
 @dataclass(frozen=True)
@@ -86,12 +105,13 @@ class DeployedBlock:
 
     def __call__(self, ops: Ops[T], x: T) -> T:  # (B, C, H, W)
         with ops.scope("attn"):
-            flat = self.attention(ops, x)  # (B, C, N)
+            pixels = self.attention(ops, x)
         with ops.scope("ffn"):
             channels = self.feed_forward.pieces[0].project.weight.shape[0]
-            normal = normalise(ops, flat, channels=channels, centred=self.centred)
-            normal, residual = (ops.reshape_like(t, x) for t in (normal, flat))
-            return self.feed_forward(ops, normal, residual)
+            normal = normalise(ops, pixels, channels=channels, centred=self.centred)
+            if self.attention.flat:
+                normal, pixels = (ops.reshape_like(t, x) for t in (normal, pixels))
+            return self.feed_forward(ops, normal, residual=pixels)
 
 
 @dataclass(frozen=True)
@@ -138,11 +158,12 @@ class Deployment:
         return ops.concat([ops.depth_to_space(ops.conv(name, x, self.convs[name])), skip])
 
 
-def deployment_from_model(model: DRSformer) -> Deployment:
+def deployment_from_model(model: DRSformer, target: Target = "ort") -> Deployment:
     """Apply every rewrite.
 
     Args:
         model: the plain network, in any dtype; it is not changed.
+        target: what it is to be fast in.
 
     Returns:
         The same function as `model`, ready to compute or to record.
@@ -154,7 +175,10 @@ def deployment_from_model(model: DRSformer) -> Deployment:
     mefcs = {name: m for name, m in model.named_children() if isinstance(m, MEFC)}
     return Deployment(
         convs=dict(_convs(model)),
-        levels={name: tuple(map(deploy_block, blocks)) for name, blocks in levels.items()},
+        levels={
+            name: tuple(deploy_block(block, target) for block in blocks)
+            for name, blocks in levels.items()
+        },
         mefcs={name: fold_mefc(m) for name, m in mefcs.items()},
     )
 
@@ -171,22 +195,23 @@ def _convs(model: DRSformer) -> Iterator[tuple[str, Conv]]:
             yield name, strided_downsample(conv) if down else conv
 
 
-def deploy_block(block: nn.Module) -> DeployedBlock:
+def deploy_block(block: nn.Module, target: Target) -> DeployedBlock:
     """Rewrite one transformer block."""
     assert isinstance(block, Block)
     centred = block.norm1.body.bias is not None
     return DeployedBlock(
-        attention=deploy_attention(block.attn, block.norm1),
+        attention=deploy_attention(block.attn, block.norm1, target),
         feed_forward=deploy_feed_forward(block.ffn, block.norm2),
         centred=centred,
     )
 
 
-def deploy_attention(attention: Attention, norm: LayerNorm) -> DeployedAttention:
+def deploy_attention(attention: Attention, norm: LayerNorm, target: Target) -> DeployedAttention:
     """Rewrite the attention and the norm before it."""
     project_out = conv_from_module(attention.project_out)
     projection = projection_per_head(project_out, attention.heads)
     return DeployedAttention(
+        flat=target == "ort",
         centred=norm.body.bias is not None,
         qkv=split_outputs(fold_norm(norm, conv_from_module(attention.qkv)), 3),
         qkv_dwconv=split_outputs(conv_from_module(attention.qkv_dwconv), 3),

@@ -62,7 +62,7 @@ def onnx_from_checkpoint(
     checkpoint = checkpoint_from_file(path)
     model = checkpoint.model()
     on_step("exporting" if settings.plain else "rewriting, proving and exporting")
-    rewritten = None if settings.plain else rewrite_error(model)
+    rewritten = None if settings.plain else rewrite_error(model, settings.target)
     proto = onnx_from_model(model, settings, {"checkpoint_sha256": checkpoint.sha256})
     target = report_path(output)
     with (

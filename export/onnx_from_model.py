@@ -9,6 +9,7 @@ import json
 import logging
 import warnings
 from dataclasses import dataclass
+from typing import get_args
 
 import onnx
 import onnx_ir as ir
@@ -19,7 +20,7 @@ from drsformer.contract import CONTRACT, METADATA_KEY
 from drsformer.errors import ExportError
 from drsformer.model import DRSformer
 
-from .deployment import REWRITES, deployment_from_model
+from .deployment import REWRITES, Target, deployment_from_model
 from .onnx_ops import OnnxOps
 
 DEFAULT_OPSET = 18
@@ -38,6 +39,7 @@ class ExportSettings:
         height: fixed height, pixels, a multiple of 8 up to 32768, or None.
         width: fixed width, pixels, a multiple of 8, or None.
         plain: export the untransformed network, through PyTorch's own exporter.
+        target: what the file is to be fast in; it runs in the others too.
     """
 
     opset: int = DEFAULT_OPSET
@@ -45,6 +47,7 @@ class ExportSettings:
     height: int | None = None
     width: int | None = None
     plain: bool = False
+    target: Target = "ort"
 
     def __post_init__(self) -> None:
         """Refuse what no file could hold."""
@@ -61,6 +64,10 @@ class ExportSettings:
                 raise ExportError(
                     f"{name} {size} must be a multiple of {multiple}, up to {LONGEST_SIDE}"
                 )
+        if self.target not in get_args(Target):
+            raise ExportError(f"target {self.target!r} must be {' or '.join(get_args(Target))}")
+        if self.plain and self.target != "ort":
+            raise ExportError("a plain export is the same for every target; give no target")
         if self.plain and (self.batch or 2) * (self.height or 64) * (self.width or 80) > 2**20:
             raise ExportError(
                 "a plain export is traced and validated at its fixed sizes, and these are too "
@@ -97,6 +104,7 @@ def onnx_from_model(
         "config": json.dumps(model.config.to_dict(), sort_keys=True),
         "drs_export_version": __version__,
         "form": "plain" if settings.plain else "deployed",
+        "target": settings.target,
         "rewrites": json.dumps([] if settings.plain else list(REWRITES)),
     }
     del exported.metadata_props[:]
@@ -117,7 +125,7 @@ def _deployed_model(model: DRSformer, settings: ExportSettings) -> onnx.ModelPro
         type=ir.TensorType(ir.DataType.FLOAT),
     )
     with torch.no_grad():
-        output: ir.Value = deployment_from_model(model)(ops, image)
+        output: ir.Value = deployment_from_model(model, settings.target)(ops, image)
     output.name = CONTRACT.output_name
     output.shape, output.type = image.shape, image.type
     graph = ir.Graph(

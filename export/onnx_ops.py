@@ -66,8 +66,6 @@ class OnnxOps:
             "group": conv.groups,
         }
         made = self._node("Conv", inputs, attributes, name=name)
-        if x.shape is None:  # not a feature map
-            return made
         factor = Fraction(1, conv.stride)
         return self._resized(made, x, conv.weight.shape[0], factor=factor)
 
@@ -78,10 +76,10 @@ class OnnxOps:
         return self._like(self._node("Add", [a, b]), a)
 
     def sub(self, a: ir.Value, b: ir.Value) -> ir.Value:
-        return self._node("Sub", [a, b])
+        return self._like(self._node("Sub", [a, b]), a)
 
     def mul(self, a: ir.Value, b: ir.Value) -> ir.Value:
-        return self._node("Mul", [a, b])
+        return self._like(self._node("Mul", [a, b]), a)
 
     def scale(self, x: ir.Value, factor: ir.Value) -> ir.Value:
         return self._like(self._node("Mul", [x, factor]), x)
@@ -113,7 +111,10 @@ class OnnxOps:
         return self._node("Transpose", [x], {"perm": [*kept, rank - 1, rank - 2]})
 
     def channel_mean(self, x: ir.Value, channels: int, plus: float = 0.0) -> ir.Value:
-        """Record a convolution with weights 1/C: ONNX Runtime's ReduceMean is far slower here."""
+        """Record a ReduceMean over (B, C, H, W), a convolution with weights 1/C over (B, C, N)."""
+        if x.shape is not None:
+            mean = self._reduced("ReduceMean", x, 1)
+            return self._node("Add", [mean, self._scalar(plus)]) if plus else mean
         row = np.full((1, channels, 1), 1 / channels, np.float32)
         inputs = [x, self._initializer(f"average.{channels}", row)]
         if plus:
@@ -127,9 +128,7 @@ class OnnxOps:
         return self._node("ReduceSum", [x, self._integers([axis])], {"keepdims": int(keep)})
 
     def l2_norm_last(self, x: ir.Value) -> ir.Value:
-        if self.opset < REDUCTION_OPSET:
-            return self._node("ReduceL2", [x], {"axes": [-1], "keepdims": 1})
-        return self._node("ReduceL2", [x, self._integers([-1])], {"keepdims": 1})
+        return self._reduced("ReduceL2", x, -1)
 
     def softmax(self, x: ir.Value) -> ir.Value:
         return self._node("Softmax", [x], {"axis": -1})
@@ -189,6 +188,12 @@ class OnnxOps:
         made.shape = ir.Shape([batch, channels, _scaled(height, factor), _scaled(width, factor)])
         made.type = x.type
         return made
+
+    def _reduced(self, op_type: str, x: ir.Value, axis: int) -> ir.Value:
+        """Reduce over one axis, which stays as 1."""
+        if self.opset < REDUCTION_OPSET:
+            return self._node(op_type, [x], {"axes": [axis], "keepdims": 1})
+        return self._node(op_type, [x, self._integers([axis])], {"keepdims": 1})
 
     def _node(
         self,

@@ -171,7 +171,7 @@ class TorchOps:
         return x.transpose(-2, -1)
 
     def channel_mean(self, x: Tensor, channels: int, plus: float = 0.0) -> Tensor:
-        """Average over the channels of (B, C, N), which stay as 1, and add a number."""
+        """Average over the channels of (B, C, ...), which stay as 1, and add a number."""
         return x.mean(1, keepdim=True) + plus
 
     def spatial_mean(self, x: Tensor) -> Tensor:

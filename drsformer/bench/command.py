@@ -129,7 +129,10 @@ def _files(
     for form in _forms(names):
         on_step(f"exporting the {form} network")
         made[form] = folder / f"{form}.onnx"
-        exporting.onnx_from_checkpoint(checkpoint, made[form], settings(plain=form == "plain"))
+        target = "openvino" if form == "openvino" else "ort"
+        exporting.onnx_from_checkpoint(
+            checkpoint, made[form], settings(plain=form == "plain", target=target)
+        )
     return Files(checkpoint, **made)
 
 
@@ -139,14 +142,19 @@ def _forms(names: Sequence[str]) -> list[str]:
 
 
 def _floors(files: Files, setting: Setting) -> dict[str, Floor]:
-    """Count what the deployed graph costs; a traced one cannot be counted. None where tiled."""
-    if files.deployed is None or setting.tile:
+    """Count what the deployed graphs cost; a traced one cannot be counted. None where tiled."""
+    if setting.tile:
         return {}
     padded = importlib.import_module("drsformer.contract").padded_size
     height, width = padded(setting.height, setting.width)
     cost_of_file = importlib.import_module("drsformer.export.cost").cost_of_file
-    total = cost_of_file(files.deployed, height=height, width=width).total
-    return {"deployed": Floor(total.macs, total.weight_bytes + total.feature_bytes)}
+    floors = {}
+    for form in ("deployed", "openvino"):
+        path = getattr(files, form)
+        if path is not None:
+            total = cost_of_file(path, height=height, width=width).total
+            floors[form] = Floor(total.macs, total.weight_bytes + total.feature_bytes)
+    return floors
 
 
 def _size(text: str) -> tuple[int, int]:

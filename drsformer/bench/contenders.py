@@ -22,12 +22,14 @@ class Files:
     Attributes:
         checkpoint: of the network.
         plain: its ONNX file without rewrites, or None where no contender needs it.
-        deployed: its ONNX file as it is deployed, likewise.
+        deployed: its ONNX file as it is deployed in ONNX Runtime, likewise.
+        openvino: as it is deployed in OpenVINO, likewise.
     """
 
     checkpoint: Path
     plain: Path | None = None
     deployed: Path | None = None
+    openvino: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,9 @@ CONTENDERS = {
     "compile-bf16": Contender("torch.compile, bfloat16", precision="bf16", compiled=True),
     "plain": Contender("plain ONNX, ONNX Runtime", file="plain", provider="cpu"),
     "deployed": Contender("deployed ONNX, ONNX Runtime", file="deployed", provider="cpu"),
-    "openvino": Contender("deployed ONNX, OpenVINO", file="deployed", provider="openvino"),
+    "openvino": Contender("deployed ONNX, OpenVINO", file="openvino", provider="openvino"),
     "openvino-bf16": Contender(
-        "deployed ONNX, OpenVINO bfloat16", file="deployed", provider="openvino", precision="bf16"
+        "deployed ONNX, OpenVINO bfloat16", file="openvino", provider="openvino", precision="bf16"
     ),
     "cuda": Contender("deployed ONNX, ONNX Runtime CUDA", file="deployed", provider="cuda"),
     "tensorrt": Contender("deployed ONNX, TensorRT", file="deployed", provider="tensorrt"),

@@ -15,6 +15,7 @@ Requires:
     experts as in `ExpertStep`: no biases; neither gates nor the step's input are negative.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -62,30 +63,21 @@ class FoldedStep:
 
     experts: tuple[FoldedExpert, ...]
 
-    def __call__(self, ops: Ops[T], x: T, gates: T, first: int) -> T:
+    def __call__(self, ops: Ops[T], x: T, gates: Sequence[T]) -> T:
         """Return the step's result.
 
         Args:
             ops: where to compute.
             x: (B, C, H, W), 0 or more.
-            gates: (B, G, 1, 1), 0 or more; this step's eight begin at channel `first`.
-            first: see `gates`.
+            gates: eight of (B, 1, 1, 1), 0 or more.
         """
         total: T | None = None
-        for i, expert in enumerate(self.experts):
+        for i, (expert, gate) in enumerate(zip(self.experts, gates, strict=True)):
             with ops.scope(f"_ops.{i}"):
-                gate = ops.conv("gate", gates, self._pick(first + i))  # (B, C, 1, 1)
                 part = expert(ops, ops.scale(x, gate))
                 total = part if total is None else ops.add(part, total)
         assert total is not None
         return ops.add(ops.relu(total), x)
-
-    def _pick(self, gate: int) -> Conv:
-        """Return a convolution that copies one gate to C channels: it keeps the blocked layout."""
-        like = self.experts[0].convs[-1].weight
-        weight = like.new_zeros(like.shape[0], MEFC_STEPS * EXPERT_COUNT, 1, 1)
-        weight[:, gate] = 1
-        return Conv(weight)
 
 
 @dataclass(frozen=True)
@@ -110,18 +102,19 @@ class FoldedMEFC:
             x = ops.relu(ops.conv("preprocess", x, self.preprocess))
             for i, step in enumerate(self.steps):
                 with ops.scope(f"_ops.{i}"):
-                    x = step(ops, x, gates, first=i * EXPERT_COUNT)
+                    x = step(ops, x, gates[i * EXPERT_COUNT : (i + 1) * EXPERT_COUNT])
         return x
 
-    def _gates(self, ops: Ops[T], x: T) -> T:
-        """Return the gates of all steps, (B, 4 * 8, 1, 1)."""
+    def _gates(self, ops: Ops[T], x: T) -> list[T]:
+        """Return the gates, step after step: 4 * 8 of (B, 1, 1, 1)."""
         first, second = self.linears
         with ops.scope("layers.0"):
             average = ops.reshape(ops.spatial_mean(x), (0, -1))  # (B, C)
             hidden = ops.relu(ops.linear("ca_fc.0", average, first.weight, first.bias))
             logits = ops.linear("ca_fc.2", hidden, second.weight, second.bias)
             gates = ops.softmax(ops.reshape(logits, (0, MEFC_STEPS, EXPERT_COUNT)))
-            return ops.reshape(gates, (0, MEFC_STEPS * EXPERT_COUNT, 1, 1))
+            count = MEFC_STEPS * EXPERT_COUNT
+            return ops.split(ops.reshape(gates, (0, count, 1, 1)), [1] * count, axis=1)
 
 
 def fold_mefc(mefc: MEFC) -> FoldedMEFC:

@@ -28,10 +28,10 @@ def fold_norm(norm: LayerNorm, conv: Conv) -> Conv:
     return Conv(weight=conv.weight * weight[None, :, None, None], bias=bias)
 
 
-def normalise(ops: Ops[T], flat: T, *, channels: int, centred: bool) -> T:  # (B, C, N)
+def normalise(ops: Ops[T], x: T, *, channels: int, centred: bool) -> T:  # (B, C, N or H, W)
     """Divide each pixel by its standard deviation over channels; centre it unless BiasFree."""
-    difference = ops.sub(flat, ops.channel_mean(flat, channels))
+    difference = ops.sub(x, ops.channel_mean(x, channels))
     variance = ops.channel_mean(ops.mul(difference, difference), channels, plus=LAYER_NORM_EPS)
-    deviation = ops.sqrt(variance)  # (B, 1, N)
+    deviation = ops.sqrt(variance)  # (B, 1, ...)
     # a division by the deviation takes ONNX Runtime eight times as long as this product
-    return ops.mul(difference if centred else flat, ops.reciprocal(deviation))
+    return ops.scale(difference if centred else x, ops.reciprocal(deviation))

@@ -7,21 +7,25 @@ import torch
 from drsformer.export.deployment import deployment_from_model
 from drsformer.export.ops import TorchOps
 
+TARGETS = ("ort", "openvino")
 
-def both(golden, dtype):
+
+def both(golden, dtype, target):
     model = golden.model().to(dtype)
     image = torch.from_numpy(golden.arrays["input"]).to(dtype)
     with torch.inference_mode():
-        return model(image), deployment_from_model(model)(TorchOps(), image)
+        return model(image), deployment_from_model(model, target)(TorchOps(), image)
 
 
-def test_equals_the_plain_network_in_float64(golden):
-    plain, deployed = both(golden, torch.float64)
+@pytest.mark.parametrize("target", TARGETS)
+def test_equals_the_plain_network_in_float64(golden, target):
+    plain, deployed = both(golden, torch.float64, target)
     assert (deployed - plain).abs().max() < 1e-9
 
 
-def test_equals_the_plain_network_in_float32(golden):
-    plain, deployed = both(golden, torch.float32)
+@pytest.mark.parametrize("target", TARGETS)
+def test_equals_the_plain_network_in_float32(golden, target):
+    plain, deployed = both(golden, torch.float32, target)
     assert (deployed - plain).abs().max() < 5e-6
 
 

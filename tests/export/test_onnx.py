@@ -1,20 +1,23 @@
 """The exported file: what it computes, what it is made of, and that it is reproducible."""
 
 import json
+from typing import get_args
 
 import numpy as np
 import onnx
 import onnxruntime
+import openvino
 import pytest
 
 from drsformer.contract import CONTRACT
 from drsformer.errors import ExportError
-from drsformer.export.deployment import REWRITES
+from drsformer.export.deployment import REWRITES, Target
 from drsformer.export.onnx_from_model import OPSETS, ExportSettings, onnx_from_model
 
 # float32 sums in another order; on the full-size networks a near tie may flip in the top-k
 TOLERANCES = {"paper_mefc": 3e-4, "paper_plain": 3e-4}
 SMALL_TOLERANCE = 1e-5
+SINGLE = {"INFERENCE_PRECISION_HINT": "f32"}  # else OpenVINO computes in bfloat16 where it can
 
 
 def exported(golden, **settings):
@@ -32,6 +35,23 @@ def test_onnx_runtime_gives_the_golden_output(golden):
     output = run(exported(golden), golden.arrays["input"])
     error = np.abs(output - golden.arrays["output"]).max()
     assert error < TOLERANCES.get(golden.name, SMALL_TOLERANCE)
+
+
+def test_a_file_for_openvino_gives_the_golden_output_everywhere(small_golden, tmp_path):
+    proto = exported(small_golden, target="openvino")
+    image, expected = (small_golden.arrays[name] for name in ("input", "output"))
+    assert np.abs(run(proto, image) - expected).max() < SMALL_TOLERANCE
+    onnx.save(proto, tmp_path / "m.onnx")
+    result = openvino.compile_model(tmp_path / "m.onnx", "CPU", SINGLE)(image)[0]
+    assert np.abs(result - expected).max() < SMALL_TOLERANCE
+
+
+@pytest.mark.parametrize("target", get_args(Target))
+@pytest.mark.parametrize("opset", [17, 18])
+def test_both_targets_load_in_both_opset_forms(goldens, target, opset):
+    golden = goldens["odd_heads"]
+    output = run(exported(golden, opset=opset, target=target), golden.arrays["input"])
+    assert np.abs(output - golden.arrays["output"]).max() < SMALL_TOLERANCE
 
 
 @pytest.mark.parametrize("opset", OPSETS)
