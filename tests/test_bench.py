@@ -126,6 +126,25 @@ def test_the_contenders_take_turns_and_ratios_are_within_a_round(monkeypatch):
     assert plain.compute_share is None and plain.psnr_db is None
 
 
+def test_a_size_that_fails_does_not_lose_the_one_before(
+    drs, small_checkpoint, monkeypatch, tmp_path
+):
+    calls = []
+
+    def fails_at_the_second(names, files, image, setting, **rest):
+        calls.append(setting)
+        if len(calls) == 2:
+            raise DRSformerError("out of memory")
+        return measure(names, files, image, setting, **rest)
+
+    monkeypatch.setattr("drsformer.bench.command.measure", fails_at_the_second)
+    arguments = ["-c", "pytorch", "--size", "8x8", "--size", "16x16", "--rounds", 1]
+    code, _, err = drs("bench", small_checkpoint, *arguments, "--json", tmp_path / "b.json")
+    assert code == 1 and "error: out of memory" in err
+    (group,) = json.loads((tmp_path / "b.json").read_text())["groups"]
+    assert group["setting"]["height"] == 8
+
+
 def test_a_process_that_dies_is_one_line(small_checkpoint):
     worker = Worker(CONTENDERS["pytorch"])
     worker.start(Files(small_checkpoint), np.zeros((8, 8, 3), np.uint8), 1, None)

@@ -76,7 +76,11 @@ def bench(
         }
         steps = 1 + len(_forms(names)) + len(settings) * len(names) * (1 + rounds)
         with _progress(steps) as on_step:
-            groups, peaks = _measured(checkpoint, names, settings, pictures, baseline, on_step)
+            peaks, groups, failure = _measured(
+                checkpoint, names, settings, pictures, baseline, on_step
+            )
+        if failure and not groups:
+            raise failure
         report = Report(network, machine(), versions(), peaks, baseline, tuple(groups))
         for group in groups:
             Console().print(table_from_results(group.setting, group.results))
@@ -85,6 +89,8 @@ def bench(
             temporary.write_text(text, encoding="utf-8")
     for path in opened:
         click.echo(f"{path}: the report")
+    if failure:  # what was measured before it is not lost
+        raise failure
 
 
 def _measured(
@@ -94,19 +100,23 @@ def _measured(
     pictures: Sequence[Image],
     baseline: str,
     on_step: Callable[[str], None],
-) -> tuple[list[Group], Peaks]:
+) -> tuple[Peaks, list[Group], DRSformerError | None]:
+    """Return the machine's peaks, what was measured, and what went wrong after that."""
     with tempfile.TemporaryDirectory() as folder:
         files = _files(checkpoint, names, Path(folder), on_step)
         on_step("measuring what the machine can do")
         peaks = machine_peaks(settings[0].threads)
-        groups = []
+        groups: list[Group] = []
         for setting, picture in zip(settings, pictures, strict=True):
-            results = measure(
-                names, files, picture, setting, baseline=baseline, peaks=peaks,
-                floors=_floors(files, setting), on_run=on_step,
-            )  # fmt: skip
+            try:
+                results = measure(
+                    names, files, picture, setting, baseline=baseline, peaks=peaks,
+                    floors=_floors(files, setting), on_run=on_step,
+                )  # fmt: skip
+            except DRSformerError as error:
+                return peaks, groups, error
             groups.append(Group(setting, tuple(results)))
-    return groups, peaks
+    return peaks, groups, None
 
 
 def _network(checkpoint: Path) -> dict[str, Any]:

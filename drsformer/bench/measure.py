@@ -141,7 +141,7 @@ def measure(
             runs[baseline],
             ready[name],
             done[name],
-            _psnr(ready[name].output, first),
+            psnr_of_outputs(ready[name].output, first),
             peaks,
             floors.get(CONTENDERS[name].file),
             pixels=setting.height * setting.width,
@@ -199,7 +199,7 @@ def _result(
     )
 
 
-def _psnr(output: Batch, reference: Batch) -> float | None:
+def psnr_of_outputs(output: Batch, reference: Batch) -> float | None:
     """PSNR of two outputs, clamped to [0, 1], dB; None where they are equal."""
     a, b = (np.clip(x, 0, 1).astype(np.float64) for x in (output, reference))
     error = float(np.mean((a - b) ** 2))

@@ -1,0 +1,91 @@
+"""The share of `drs-export run`'s time that is not spent in the network.
+
+    python benchmarks/overhead.py MODEL.onnx IMAGE... [--tile N] -o benchmarks/results/FILE.json
+
+Reading, decoding, scaling, padding, tiling, rounding, encoding and writing, against the whole; the
+model is open already, since a folder of images opens it once.
+"""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from drsformer.bench.report import machine, versions
+from drsformer.contract import Batch
+from drsformer.files import written_whole
+from drsformer.runtime.batch import Settings, derain_files
+from drsformer.runtime.derainer import Derainer
+from drsformer.runtime.progress import progress_bar
+from drsformer.runtime.session import Session
+
+PATH = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+class Clock:
+    """Adds up the time inside `Session.run`."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._run = Session.run
+
+    def run(self, session: Session, batch: Batch) -> Batch:
+        """Run and count."""
+        start = time.perf_counter()
+        output = self._run(session, batch)
+        self.seconds += time.perf_counter() - start
+        return output
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("images", type=PATH, nargs=-1, required=True)
+@click.option("--provider", default="cpu", show_default=True)
+@click.option("--threads", default=2, show_default=True)
+@click.option("--tile", type=int)
+@click.option("--output", "-o", type=click.Path(path_type=Path), required=True)
+def main(
+    model: Path,
+    images: tuple[Path, ...],
+    provider: str,
+    threads: int,
+    tile: int | None,
+    output: Path,
+) -> None:
+    """Derain the images once to warm up and once to measure."""
+    clock = Clock()
+    Session.run = lambda session, batch: clock.run(session, batch)  # type: ignore[method-assign]
+    settings = Settings(None, False, False, 90)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Derainer(model, provider=provider, threads=threads, tile=tile) as derainer,
+        progress_bar() as bar,
+    ):
+        for _ in range(2):
+            clock.seconds, start = 0.0, time.perf_counter()
+            report = derain_files(images, Path(folder), derainer, settings, bar)
+            seconds = time.perf_counter() - start
+    share = 1 - clock.seconds / seconds
+    click.echo(f"{report.images} images, {seconds:.2f} s, {100 * share:.2f} % outside the network")
+    figures = {
+        "script": "benchmarks/overhead.py",
+        "model": model.name,
+        "images": [path.name for path in images],
+        "pixels": report.pixels,
+        "provider": provider,
+        "threads": threads,
+        "tile": tile,
+        "seconds": round(seconds, 3),
+        "seconds_in_network": round(clock.seconds, 3),
+        "share_outside_network": round(share, 5),
+        "machine": machine(),
+        "versions": versions(),
+    }
+    with written_whole(output) as temporary:
+        temporary.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
