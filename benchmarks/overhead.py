@@ -1,4 +1,4 @@
-"""The share of `drs-export run`'s time that is not spent in the network.
+"""The share of `drs-export run`'s time that is not spent in the network, and its peak memory.
 
     python benchmarks/overhead.py MODEL.onnx IMAGE... [--tile N] -o benchmarks/results/FILE.json
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from drsformer.bench.report import machine, versions
+from drsformer.bench.worker import peak_bytes
 from drsformer.contract import Batch
 from drsformer.files import written_whole
 from drsformer.runtime.batch import Settings, derain_files
@@ -45,6 +46,7 @@ class Clock:
 @click.option("--provider", default="cpu", show_default=True)
 @click.option("--threads", default=2, show_default=True)
 @click.option("--tile", type=int)
+@click.option("--warmup/--no-warmup", default=True, help="Derain everything once before.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True)
 def main(
     model: Path,
@@ -52,9 +54,10 @@ def main(
     provider: str,
     threads: int,
     tile: int | None,
+    warmup: bool,
     output: Path,
 ) -> None:
-    """Derain the images once to warm up and once to measure."""
+    """Derain the images, and say where the time went and what memory it took."""
     clock = Clock()
     Session.run = lambda session, batch: clock.run(session, batch)  # type: ignore[method-assign]
     settings = Settings(None, False, False, 90)
@@ -63,7 +66,7 @@ def main(
         Derainer(model, provider=provider, threads=threads, tile=tile) as derainer,
         progress_bar() as bar,
     ):
-        for _ in range(2):
+        for _ in range(1 + warmup):
             clock.seconds, start = 0.0, time.perf_counter()
             report = derain_files(images, Path(folder), derainer, settings, bar)
             seconds = time.perf_counter() - start
@@ -80,6 +83,8 @@ def main(
         "seconds": round(seconds, 3),
         "seconds_in_network": round(clock.seconds, 3),
         "share_outside_network": round(share, 5),
+        "peak_bytes": peak_bytes(),
+        "model_bytes": model.stat().st_size,
         "machine": machine(),
         "versions": versions(),
     }

@@ -10,32 +10,44 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
   color: #1b1f24; background: #fff; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; } .lead, .note { color: #57606a; }
-.chart { display: grid; grid-template-columns: max-content 1fr; gap: .35rem .8rem;
+.chart { display: grid; grid-template-columns: max-content 1fr max-content; gap: .35rem .8rem;
   align-items: center; margin: .5rem 0 1.5rem; }
-.bar { height: 1.5rem; background: #8fb4e8; position: relative; white-space: nowrap; }
-.bar.baseline { background: #b8bfc7; }
-.bar span { position: absolute; left: calc(100% + .4rem); }
-.dot { position: absolute; top: .45rem; width: .5rem; height: .6rem; margin-left: -.25rem;
-  border-radius: 50%; background: #1b1f24aa; }
-.plot { padding-right: 9rem; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; }
+.bar { height: 1.5rem; background: #4f83cc; position: relative; }
+.bar.baseline { background: #7b838c; }
+.dot { position: absolute; width: .5rem; height: .5rem; margin-left: -.25rem; border-radius: 50%;
+  background: #fff; border: 1px solid #1b1f24; box-sizing: border-box; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; width: 100%; font-size: .9rem;
+  font-variant-numeric: tabular-nums; }
+td:nth-child(6) { white-space: nowrap; }
 th, td { text-align: right; padding: .3rem .6rem; border-bottom: 1px solid #d8dee4; }
 th:first-child, td:first-child { text-align: left; }
 dt { font-weight: 600; } dd { margin: 0 0 .6rem; }
 """
 
 READING = (
-    ("speed-up", "how many times as fast as the baseline: the median of the ratios within each "
-     "round. The contenders ran in turn, so a slow moment of the machine hits all of them."),
+    ("PyTorch, plain, deployed", "PyTorch runs the checkpoint itself. Plain is PyTorch's own ONNX "
+     "export of it; deployed is the graph that drs-export rewrites, exactly, to be fast."),
+    ("round", "the contenders run one after the other, round by round, so that a slow moment of "
+     "the machine hits all of them. Loading and a first run that warms up are not counted."),
+    ("speed-up", "how many times as fast as the baseline (the grey bar): the ratio within each "
+     "round, of which the median is shown, and beside it the least and the most. It can differ "
+     "from the ratio of the medians. Contenders whose ranges overlap are equally fast."),
     ("MP/s", "millions of pixels derained per second, image to image."),
     ("outside network", "share of the time spent on scaling, padding, tiling and rounding."),
-    ("peak MB", "the most memory the contender's process ever held, libraries included."),
-    ("PSNR dB", "how close the output is to the first contender's; 90 dB is float32's own noise, "
-     "50 dB cannot be seen."),
-    ("of peak arithmetic, bandwidth", "what a large matrix product and a large copy reach on this "
-     "machine is 100 %; for arithmetic the contender's own precision counts. Bandwidth takes every "
-     "operator between two products for free, so it is a lower bound."),
+    ("peak MB", "the most memory the contender's process ever held, libraries included; 10^6 "
+     "bytes."),
+    ("PSNR dB", "how close the output is to the first contender's, not to a clean picture: higher "
+     "is closer. From 90 dB on it is the rounding of float32, from 50 dB on no eye can see it."),
+    ("of peak arithmetic", "multiply-accumulates a second, as a share of what a large matrix "
+     "product reached on this machine in the same run, in the contender's own precision. Unknown "
+     "(\u2013) for graphs that compute their sizes while they run."),
+    ("of peak bandwidth", "bytes a second, as a share of what a large copy reached. At least that "
+     "much: only inputs and outputs of convolutions and matrix products are counted."),
 )  # fmt: skip
+
+
+FLOAT32_DB, INVISIBLE_DB = 90, 50  # as `READING` says
 
 
 def page_from_report(report: Report) -> str:
@@ -47,8 +59,8 @@ def page_from_report(report: Report) -> str:
         f"<title>Bench of {escape(network['name'])}</title><style>{STYLE}</style>",
         f"<h1>How fast is {escape(network['name'])}?</h1>",
         f"<p class='lead'>The same deraining network ({network['parameters'] / 1e6:.1f} M "
-        f"parameters, {escape(network['variant'])}) run in {_count(report)} ways on the same "
-        f"picture: {escape(_machine(report))}.</p>",
+        f"parameters, {escape(network['variant'])}) derained the same picture in "
+        f"{_count(report)} ways, on {escape(_machine(report))}.</p>",
     ]
     for group in report.groups:
         parts += _group(group, report)
@@ -67,23 +79,27 @@ def _count(report: Report) -> int:
 def _machine(report: Report) -> str:
     peaks = report.peaks
     return (
-        f"{report.machine['processor']}, {report.machine['cores']} cores; at best "
+        f"{report.machine['processor']} with {report.machine['cores']} cores, which reached "
         f"{2 * peaks.float32_macs / 1e9:.0f} GFLOP/s in float32, "
         f"{2 * peaks.bfloat16_macs / 1e9:.0f} in bfloat16, "
-        f"{peaks.copy_bytes / 1e9:.0f} GB/s copied"
+        f"{peaks.copy_bytes / 1e9:.0f} GB/s in a copy"
     )
 
 
 def _group(group: Group, report: Report) -> Iterator[str]:
     yield f"<h2>{escape(setting_title(group.setting))}</h2>"
-    yield "<h3>Seconds per image</h3><p class='note'>shorter is better; a dot is one round</p>"
+    yield f"<p>{escape(_outcome(group, report.baseline))}</p>"
+    yield "<h3>Seconds per image</h3><p class='note'>Shorter is better. A bar is the median of "
+    yield f"{group.setting.rounds} rounds, a dot is one round, grey is the baseline.</p>"
     yield from _time_chart(group.results, report.baseline)
-    yield "<h3>Peak memory</h3><p class='note'>shorter is better</p>"
+    yield "<h3>Peak memory</h3><p class='note'>Shorter is better.</p>"
     yield from _memory_chart(group.results, report.baseline)
-    yield _row("th", ["contender", *(column.title for column in COLUMNS)], "<table>")
+    yield _row(
+        "th", ["contender", *(column.title for column in COLUMNS)], "<div class='scroll'><table>"
+    )
     for result in group.results:
         yield _row("td", [result.title, *(column.cell(result) for column in COLUMNS)])
-    yield "</table>"
+    yield "</table></div>"
 
 
 def _row(tag: str, cells: Sequence[str], before: str = "") -> str:
@@ -96,16 +112,14 @@ def _time_chart(results: Sequence[Result], baseline: str) -> Iterator[str]:
     for result in results:
         width = 100 * result.median_seconds / longest
         dots = "".join(
-            f"<i class='dot' style='left:{100 * seconds / result.median_seconds:.2f}%'></i>"
-            for seconds in result.seconds
+            f"<i class='dot' style='left:{100 * seconds / result.median_seconds:.2f}%;"
+            f"top:{0.1 + 0.8 * round_ / max(1, len(result.seconds) - 1):.2f}rem'></i>"
+            for round_, seconds in enumerate(result.seconds)
         )
         label = f"{result.median_seconds:.3g} s"
         if result.name != baseline:
-            label += f" ({result.speedup:.2f}x)"
-        # the label stands clear of the dots
-        clear = 100 * result.slowest_seconds / result.median_seconds
-        yield _bar(result, baseline, width, f"{dots}<span style='left:calc({clear:.2f}% + .6rem)'>"
-                   f"{escape(label)}</span>")  # fmt: skip
+            label += f", {result.speedup:.2f}x"
+        yield _bar(result, baseline, width, label, dots)
     yield "</div>"
 
 
@@ -114,13 +128,38 @@ def _memory_chart(results: Sequence[Result], baseline: str) -> Iterator[str]:
     yield "<div class='chart'>"
     for result in results:
         width = 100 * result.peak_bytes / most
-        yield _bar(result, baseline, width, f"<span>{result.peak_bytes / 1e6:,.0f} MB</span>")
+        yield _bar(result, baseline, width, f"{result.peak_bytes / 1e6:,.0f} MB")
     yield "</div>"
 
 
-def _bar(result: Result, baseline: str, width: float, inside: str) -> str:
+def _bar(result: Result, baseline: str, width: float, label: str, dots: str = "") -> str:
     kind = " baseline" if result.name == baseline else ""
     return (
-        f"<div>{escape(result.title)}</div><div class='plot'>"
-        f"<div class='bar{kind}' style='width:{width:.2f}%'>{inside}</div></div>"
+        f"<div>{escape(result.title)}</div>"
+        f"<div><div class='bar{kind}' style='width:{width:.2f}%'>{dots}</div></div>"
+        f"<div>{escape(label)}</div>"
     )
+
+
+def _outcome(group: Group, baseline: str) -> str:
+    """Say in a sentence which contender won, by how much and at what price."""
+    best = min(group.results, key=lambda result: result.median_seconds)
+    base = next(result for result in group.results if result.name == baseline)
+    if best is base:
+        return f"Fastest is the baseline, {best.title}: {best.median_seconds:.3g} s."
+    least, most = best.speedup_range
+    close = "its output equals the first contender's"
+    if best.psnr_db is not None:
+        close = f"its output differs by {best.psnr_db:.0f} dB, {_verdict(best.psnr_db)}"
+    return (
+        f"Fastest is {best.title}: {best.median_seconds:.3g} s where {base.title} takes "
+        f"{base.median_seconds:.3g} s, {best.speedup:.2f} times as fast ({least:.2f} to {most:.2f} "
+        f"in single rounds), with {best.peak_bytes / 1e9:.1f} instead of "
+        f"{base.peak_bytes / 1e9:.1f} GB of memory; {close}."
+    )
+
+
+def _verdict(psnr_db: float) -> str:
+    if psnr_db >= FLOAT32_DB:
+        return "which is the rounding of float32"
+    return "which no eye can see" if psnr_db >= INVISIBLE_DB else "which may be visible"

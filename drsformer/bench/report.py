@@ -75,9 +75,9 @@ def _processor() -> str:
 
 
 def setting_title(setting: Setting) -> str:
-    """Return "256x256, 2 threads, whole"."""
+    """Return "256x256, 2 threads, not tiled"."""
     threads = f"{setting.threads} thread{'s' * (setting.threads > 1)}"
-    tiles = f"tiles of {setting.tile}" if setting.tile else "whole"
+    tiles = f"tiles of {setting.tile}" if setting.tile else "not tiled"
     return f"{setting.height}x{setting.width}, {threads}, {tiles}"
 
 
@@ -87,7 +87,7 @@ class Column:
 
     Attributes:
         title: on the page.
-        short: in a terminal, which has 80 characters for all of them.
+        short: in a terminal, which has 80 characters for all of them; "" leaves it out there.
         cell: what a result shows there.
     """
 
@@ -101,6 +101,7 @@ COLUMNS = (
     Column("fastest", "min", lambda r: f"{r.fastest_seconds:.3g}"),
     Column("slowest", "max", lambda r: f"{r.slowest_seconds:.3g}"),
     Column("speed-up", "ratio", lambda r: f"{r.speedup:.2f}"),
+    Column("in single rounds", "", lambda r: "{:.2f} to {:.2f}".format(*r.speedup_range)),
     Column("MP/s", "MP/s", lambda r: f"{r.megapixels_per_second:.3g}"),
     Column("outside network", "out", lambda r: f"{100 * r.outside_share:.1f}%"),
     Column("peak MB", "MB", lambda r: f"{r.peak_bytes / 1e6:,.0f}"),
@@ -114,12 +115,13 @@ def table_from_results(setting: Setting, results: Sequence[Result]) -> Table:
     """Return a line for each contender."""
     caption = "out: outside the network; ops, mem: of the machine's peak"
     table = Table("contender", title=setting_title(setting), caption=caption, padding=(0, 0))
-    for column in COLUMNS:
+    columns = [column for column in COLUMNS if column.short]
+    for column in columns:
         table.add_column(column.short, justify="right")
     for result in results:
-        table.add_row(result.name, *(column.cell(result) for column in COLUMNS))
+        table.add_row(result.name, *(column.cell(result) for column in columns))
     return table
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.0f}%"
+    return "\u2013" if share is None else f"{100 * share:.0f}%"
