@@ -21,7 +21,7 @@ from torch import Tensor
 from .ops import Conv
 
 STAGE_PREFIX = "stage/"  # names of the tensors that validation marks as outputs
-REDUCTION_OPSET = 18  # from here on ReduceL2 takes its axes as an input
+REDUCTION_OPSET = 18  # from here on reductions take their axes as an input
 
 Attribute = int | str | Sequence[int]
 

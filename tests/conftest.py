@@ -1,6 +1,7 @@
 """Fixtures that many tests share: the golden cases, and files made from them."""
 
 import json
+import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from drsformer.cli import main
 from drsformer.config import config_from_state_dict
 from drsformer.model import DRSformer
 
@@ -90,6 +92,20 @@ def small_onnx(tmp_path_factory: pytest.TempPathFactory, small_checkpoint: Path)
 
     path = tmp_path_factory.mktemp("onnx") / "small.onnx"
     return onnx_from_checkpoint(small_checkpoint, path, ExportSettings()).path
+
+
+@pytest.fixture
+def drs(monkeypatch, capsys):
+    """Run the command line in this process; return (exit code, stdout, stderr)."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["drs-export", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        out, err = capsys.readouterr()
+        return caught.value.code or 0, out, err
+
+    return run
 
 
 @pytest.fixture(autouse=True)

@@ -15,20 +15,6 @@ from drsformer.cli import main
 from drsformer.errors import DRSformerError
 
 
-@pytest.fixture
-def drs(monkeypatch, capsys):
-    """Run the command line in this process; return (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["drs-export", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        return caught.value.code or 0, out, err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def report(small_checkpoint, tmp_path_factory):
     """The JSON and the page of one bench; plain exports and compilers would take minutes."""

@@ -32,7 +32,7 @@ class Report:
         network: the checkpoint's name, SHA-256, parameters and variant.
         machine: processor, cores, system.
         versions: of the packages that were compared.
-        peaks: what the machine can do, by threads.
+        peaks: what the machine can do with as many threads as the contenders.
         baseline: the contender that speed-ups refer to.
         groups: one for each setting.
     """

@@ -5,21 +5,7 @@ import sys
 
 import pytest
 
-from drsformer.cli import COMMANDS, SUMMARIES, main
-
-
-@pytest.fixture
-def drs(monkeypatch, capsys):
-    """Run the command line in this process; return (exit code, stdout, stderr)."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["drs-export", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        out, err = capsys.readouterr()
-        return caught.value.code or 0, out, err
-
-    return run
+from drsformer.cli import COMMANDS, SUMMARIES
 
 
 def one_line(err):
