@@ -1,5 +1,10 @@
-"""Models executed by ONNX Runtime."""
+"""Models executed by ONNX Runtime.
 
+On the CPU with one session for each input shape: with sizes that it knows, ONNX Runtime can prove
+shapes equal and fuses a convolution with the sum and the activation behind it.
+"""
+
+import os
 import re
 import textwrap
 from pathlib import Path
@@ -11,13 +16,14 @@ from drsformer.contract import Batch
 from drsformer.errors import ModelError, ProviderError
 
 from .backend import TensorInfo
+from .by_shape import ByShape, Shape
 from .providers import EXPORT_IT, Provider, check_in_use
 
 FATAL_ONLY = 4  # ONNX Runtime's log level: each of its errors reaches us as an exception too
 
 
 class OnnxRuntimeBackend:
-    """A `Backend` over one ONNX Runtime session."""
+    """A `Backend` over ONNX Runtime."""
 
     def __init__(self, path: Path, provider: Provider, threads: int | None) -> None:
         """Open a file.
@@ -26,15 +32,45 @@ class OnnxRuntimeBackend:
             ModelError: it is not an ONNX model.
             ProviderError: the provider cannot run it.
         """
-        self._session = _open(path, provider, _options(threads))
-        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
-        self.inputs = tuple(map(_info, self._session.get_inputs()))
-        self.outputs = tuple(map(_info, self._session.get_outputs()))
+        self._path, self._provider, self._threads = path, provider, threads
+        self._state = _state(path)
+        # read without being optimised: that is done for each shape, when it comes
+        general = _open(path, provider, _options(threads, optimised=not provider.by_shape))
+        self.metadata: dict[str, str] = general.get_modelmeta().custom_metadata_map
+        self.inputs = tuple(map(_info, general.get_inputs()))
+        self.outputs = tuple(map(_info, general.get_outputs()))
+        self._axes = general.get_inputs()[0].shape
+        self._general = None if provider.by_shape else general
+        self._by_shape = ByShape(self._session_of)
 
     def run(self, batch: Batch) -> Batch:
-        """See `Backend`."""
-        result: Batch = self._session.run([self.outputs[0].name], {self.inputs[0].name: batch})[0]
+        """See `Backend`.
+
+        Raises:
+            ModelError: the file has changed since it was opened.
+        """
+        session = self._general or self._by_shape.get(batch.shape)
+        result: Batch = session.run([self.outputs[0].name], {self.inputs[0].name: batch})[0]
         return result
+
+    def _session_of(self, shape: Shape) -> ort.InferenceSession:
+        """Open the file again, for one input shape."""
+        if _state(self._path) != self._state:
+            raise ModelError(f"{self._path} has changed since it was opened; open it again")
+        options = _options(self._threads)
+        for axis, size in zip(self._axes, shape, strict=True):
+            if isinstance(axis, str):
+                options.add_free_dimension_override_by_name(axis, size)
+        return _open(self._path, self._provider, options)
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """Return what tells two versions of a file apart; None where there is no file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _info(tensor: ort.NodeArg) -> TensorInfo:
@@ -43,8 +79,10 @@ def _info(tensor: ort.NodeArg) -> TensorInfo:
     return TensorInfo(tensor.name, "float32" if dtype == "float" else dtype, shape)
 
 
-def _options(threads: int | None) -> ort.SessionOptions:
+def _options(threads: int | None, *, optimised: bool = True) -> ort.SessionOptions:
     options = ort.SessionOptions()
+    if not optimised:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = FATAL_ONLY
     # By default an idle thread spins while it waits for the next operator. Our operators last
     # far longer than the wake-up that spinning saves, and spinning takes the cores from whoever

@@ -1,12 +1,10 @@
 """Models executed by OpenVINO on the CPU; needs the extra [openvino].
 
 OpenVINO plans layouts and memory when it compiles, and plans best for sizes it knows. So a model
-is compiled anew for each input shape, and the last few are kept: tiles have one shape, a video
-has one, a folder of photos mostly has two.
+is compiled anew for each input shape.
 """
 
 import textwrap
-from collections import OrderedDict
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -17,12 +15,10 @@ from drsformer.contract import Batch
 from drsformer.errors import ModelError, ProviderError
 
 from .backend import Precision, TensorInfo
+from .by_shape import ByShape, Shape
 from .providers import EXPORT_IT
 
-SHAPES_KEPT = 2  # each keeps its own copy of the weights, in the layout it chose
 DEVICE = "CPU"
-
-Shape = tuple[int, ...]
 
 
 class OpenVinoBackend:
@@ -39,7 +35,7 @@ class OpenVinoBackend:
         self._core = _core(precision)
         self._model = self._read()
         self._settings = _settings(threads, precision)
-        self._compiled: OrderedDict[Shape, Any] = OrderedDict()
+        self._requests = ByShape(self._request_of)
         self._lock = Lock()
         self.metadata = _metadata(self._model)
         self.inputs = tuple(_info(port) for port in self._model.inputs)
@@ -48,21 +44,15 @@ class OpenVinoBackend:
     def run(self, batch: Batch) -> Batch:
         """See `Backend`."""
         with self._lock:
-            request = self._request(batch.shape)
+            request = self._requests.get(batch.shape)
             result: Batch = request.infer({0: batch}, share_inputs=True)[0].copy()
         return result
 
-    def _request(self, shape: Shape) -> Any:
-        """Return the request of a shape, compiled if need be; the oldest shape makes room."""
-        if shape not in self._compiled:
-            while len(self._compiled) >= SHAPES_KEPT:
-                self._compiled.popitem(last=False)
-            model = self._model.clone()
-            model.reshape(list(shape))
-            compiled = self._core.compile_model(model, DEVICE, self._settings)
-            self._compiled[shape] = compiled.create_infer_request()
-        self._compiled.move_to_end(shape)
-        return self._compiled[shape]
+    def _request_of(self, shape: Shape) -> Any:
+        """Compile the model for one input shape."""
+        model = self._model.clone()
+        model.reshape(list(shape))
+        return self._core.compile_model(model, DEVICE, self._settings).create_infer_request()
 
     def _read(self) -> Any:
         try:

@@ -23,19 +23,22 @@ class Provider:
         onnxruntime_name: what ONNX Runtime calls it.
         package: what has to be installed to have it.
         helpers: providers for the nodes this one does not support, before the CPU.
+        by_shape: a session for each input shape pays (measured on the CPU only; opening one
+            takes TensorRT minutes).
     """
 
     name: str
     onnxruntime_name: str
     package: str
     helpers: tuple[str, ...] = ()
+    by_shape: bool = False
 
 
 # Each package replaces `onnxruntime`; two of them in one environment overwrite each other's files.
 PROVIDERS = {
     provider.name: provider
     for provider in (
-        Provider("cpu", "CPUExecutionProvider", "onnxruntime"),
+        Provider("cpu", "CPUExecutionProvider", "onnxruntime", by_shape=True),
         Provider("cuda", "CUDAExecutionProvider", "onnxruntime-gpu[cuda,cudnn]"),
         # without CUDA as a helper, one unsupported node would copy its tensors to the CPU and back
         Provider(

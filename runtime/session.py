@@ -11,7 +11,7 @@ from typing import get_args
 import numpy as np
 
 from drsformer.contract import CHANNELS, METADATA_KEY, Batch, Contract, contract_from_json
-from drsformer.errors import ModelError, ProviderError, ShapeError
+from drsformer.errors import DRSformerError, ModelError, ProviderError, ShapeError
 from drsformer.files import check_readable
 
 from .backend import Backend, Precision, TensorInfo
@@ -58,11 +58,13 @@ class Session:
 
         Raises:
             ShapeError: the model was exported for another size, or for fewer images.
-            ModelError: the backend failed, mostly for lack of memory.
+            ModelError: the file has changed since it was opened, or the backend failed, mostly for lack of memory.
         """
         self._check_size(*batch.shape[2:])
         try:
             output = self._backend.run(self._with_fixed_batch(batch))
+        except DRSformerError:
+            raise
         except Exception as error:  # its exceptions have no common base but this
             raise ModelError(
                 f"{self.path} failed on an input of shape {batch.shape}: {one_line(error)}; "

@@ -12,7 +12,8 @@ import pytest
 from drsformer.contract import CONTRACT
 from drsformer.errors import ModelError, ProviderError, ShapeError
 from drsformer.runtime import Derainer
-from drsformer.runtime.openvino_backend import SHAPES_KEPT, OpenVinoBackend
+from drsformer.runtime.by_shape import SHAPES_KEPT
+from drsformer.runtime.openvino_backend import OpenVinoBackend
 
 from .samples import noise, write_model
 
@@ -84,7 +85,7 @@ def test_few_shapes_are_kept_and_results_stay_right(tiny_onnx: Path) -> None:
             batch = np.random.default_rng(size).random((1, 3, size, 8), np.float32)
             expected = reference._opened().run(batch)
             assert np.allclose(backend.run(batch), expected, atol=1e-6)
-            assert len(backend._compiled) <= SHAPES_KEPT
+            assert len(backend._requests) <= SHAPES_KEPT
 
 
 def test_results_are_not_overwritten_by_the_next_run(tiny_onnx: Path) -> None:
