@@ -58,7 +58,8 @@ class Session:
 
         Raises:
             ShapeError: the model was exported for another size, or for fewer images.
-            ModelError: the file has changed since it was opened, or the backend failed, mostly for lack of memory.
+            ModelError: the file has changed since it was opened, or the backend failed, mostly
+                for lack of memory.
         """
         self._check_size(*batch.shape[2:])
         try:
