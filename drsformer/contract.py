@@ -27,6 +27,7 @@ Image = NDArray[np.uint8] | NDArray[np.uint16]  # (H, W, 3) RGB
 Batch = NDArray[np.float32]  # (N, 3, H, W) RGB
 
 METADATA_KEY = "contract"
+DTYPES = ("float32", "float16")
 CHANNELS = 3
 
 
@@ -39,7 +40,7 @@ class Contract:
         output_name: name of the one output tensor.
         layout: axes of both tensors.
         color: order of the channels.
-        dtype: element type of both tensors.
+        dtype: element type of both tensors, "float32" or "float16".
         value_range: what 0 and the image dtype's maximum become.
         multiple_of: height and width of the input must be multiples of this, pixels.
         padding: how an image gets there.
@@ -86,7 +87,7 @@ def contract_from_json(text: str, *, source: str) -> Contract:
         ) from error
     for field in fields(Contract):
         found, known = getattr(contract, field.name), getattr(CONTRACT, field.name)
-        if found != known:
+        if found != known and not (field.name == "dtype" and found in DTYPES):
             raise ModelError(
                 f"{source}: its contract says {field.name} = {found!r}, this version only knows "
                 f"{known!r}; use the drs-export version that made it, or export it again"

@@ -10,13 +10,14 @@ import textwrap
 from pathlib import Path
 
 import onnxruntime as ort
-from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
+from onnxruntime.capi.onnxruntime_pybind11_state import EPFail, NotImplemented
 
 from drsformer.contract import Batch
 from drsformer.errors import ModelError, ProviderError
 
 from .backend import TensorInfo
 from .by_shape import ByShape, Shape
+from .memory import trim
 from .providers import EXPORT_IT, Provider, check_in_use
 
 FATAL_ONLY = 4  # ONNX Runtime's log level: each of its errors reaches us as an exception too
@@ -61,7 +62,9 @@ class OnnxRuntimeBackend:
         for axis, size in zip(self._axes, shape, strict=True):
             if isinstance(axis, str):
                 options.add_free_dimension_override_by_name(axis, size)
-        return _open(self._path, self._provider, options)
+        session = _open(self._path, self._provider, options)
+        trim()
+        return session
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
@@ -103,6 +106,11 @@ def _open(path: Path, provider: Provider, options: ort.SessionOptions) -> ort.In
         # enable_fallback: else a failing provider is replaced by another. Release 1.20 ignores
         # the argument and replaces it anyway; check_in_use finds that.
         session = ort.InferenceSession(path, options, providers=names, enable_fallback=0)
+    except NotImplemented as error:
+        raise ProviderError(
+            f"provider {provider.name!r} cannot run {path}: {one_line(error)}; a bfloat16 "
+            "file needs provider 'openvino', or convert with --fp16"
+        ) from error
     except (RuntimeError, EPFail) as error:  # what providers raise; a bad file raises others
         raise ProviderError(
             f"provider {provider.name!r} cannot run {path}: {one_line(error)}; try provider 'cpu'"

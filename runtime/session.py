@@ -63,7 +63,8 @@ class Session:
         """
         self._check_size(*batch.shape[2:])
         try:
-            output = self._backend.run(self._with_fixed_batch(batch))
+            fed = self._with_fixed_batch(batch).astype(self.contract.dtype, copy=False)
+            output = self._backend.run(fed).astype(np.float32, copy=False)
         except DRSformerError:
             raise
         except Exception as error:  # its exceptions have no common base but this

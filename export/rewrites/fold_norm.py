@@ -30,8 +30,10 @@ def fold_norm(norm: LayerNorm, conv: Conv) -> Conv:
 
 def normalise(ops: Ops[T], x: T, *, channels: int, centred: bool) -> T:  # (B, C, N or H, W)
     """Divide each pixel by its standard deviation over channels; centre it unless BiasFree."""
-    difference = ops.sub(x, ops.channel_mean(x, channels))
-    variance = ops.channel_mean(ops.mul(difference, difference), channels, plus=LAYER_NORM_EPS)
-    deviation = ops.sqrt(variance)  # (B, 1, ...)
-    # a division by the deviation takes ONNX Runtime eight times as long as this product
-    return ops.scale(difference if centred else x, ops.reciprocal(deviation))
+    with ops.scope("norm"):
+        difference = ops.sub(x, ops.channel_mean(x, channels))
+        squares = ops.mul(difference, difference)
+        variance = ops.channel_mean(squares, channels, plus=LAYER_NORM_EPS)
+        deviation = ops.sqrt(variance)  # (B, 1, ...)
+        # a division by the deviation takes ONNX Runtime eight times as long as this product
+        return ops.scale(difference if centred else x, ops.reciprocal(deviation))

@@ -35,11 +35,13 @@ def apply_map(ops: Ops[T], attention: T, values: T, projection: Tensor) -> T:
         projection: (heads, C, c) from `projection_per_head`.
     """
     heads, channels, _ = projection.shape
-    matrix = ops.matmul(ops.constant("project_out", projection), attention)  # (B, heads, C, c)
-    if heads > 1:
-        # head-major columns: (B, heads, C, c) -> (B, heads, c, C) -> (B, C, C) -> transposed
-        stacked = ops.reshape(ops.transpose(matrix), (0, channels, channels))
-        matrix = ops.transpose(stacked, rank=3)  # (B, C, C)
-    else:
-        matrix = ops.reshape(matrix, (0, channels, channels))
-    return ops.matmul(matrix, ops.reshape(values, (0, channels, -1)))
+    weight = ops.constant("project_out", projection)
+    with ops.scope("apply"):
+        matrix = ops.matmul(weight, attention)  # (B, heads, C, c)
+        if heads > 1:
+            # head-major columns: (B, heads, C, c) -> (B, heads, c, C) -> (B, C, C) -> transposed
+            stacked = ops.reshape(ops.transpose(matrix), (0, channels, channels))
+            matrix = ops.transpose(stacked, rank=3)  # (B, C, C)
+        else:
+            matrix = ops.reshape(matrix, (0, channels, channels))
+        return ops.matmul(matrix, ops.reshape(values, (0, channels, -1)))

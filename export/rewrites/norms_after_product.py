@@ -17,10 +17,12 @@ from ..ops import Ops, T
 
 def scores_from_raw(ops: Ops[T], q: T, k: T, temperature: Tensor) -> T:
     """Return the scaled cosine scores (B, heads, c, c) of q and k, each (B, heads, c, N)."""
-    product = ops.matmul(q, ops.transpose(k))  # (B, heads, c, c)
-    rows = ops.div(ops.constant("temperature", temperature), _norm(ops, q))  # (B, heads, c, 1)
-    columns = ops.transpose(_norm(ops, k))  # (B, heads, 1, c)
-    return ops.div(ops.mul(product, rows), columns)
+    factor = ops.constant("temperature", temperature)
+    with ops.scope("scores"):
+        product = ops.matmul(q, ops.transpose(k))  # (B, heads, c, c)
+        rows = ops.div(factor, _norm(ops, q))  # (B, heads, c, 1)
+        columns = ops.transpose(_norm(ops, k))  # (B, heads, 1, c)
+        return ops.div(ops.mul(product, rows), columns)
 
 
 def _norm(ops: Ops[T], x: T) -> T:

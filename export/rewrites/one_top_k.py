@@ -54,12 +54,15 @@ def merged_map(
             "channels or more"
         )
     maps = len(counts)
-    scores = ops.reshape(scores, (0, heads, width, 1, width))  # a place for the four maps
-    largest = ops.top_k(scores, counts[-1])  # (B, heads, c, 1, k), largest first
-    thresholds = ops.gather_last(largest, [count - 1 for count in counts])  # (B, heads, c, 1, 4)
-    exponentials = ops.exp(ops.sub(scores, ops.gather_last(largest, [0])))  # (B, heads, c, 1, c)
-    thresholds = ops.reshape(thresholds, (0, heads, width, maps, 1))
-    kept = ops.where_at_least(scores, thresholds, exponentials)  # (B, heads, c, 4, c)
     gain = ops.constant("gains", torch.cat(list(gains))[:, None])  # (4, 1)
-    factors = ops.div(gain, ops.sum(kept, -1, keep=True))  # (B, heads, c, 4, 1)
-    return ops.sum(ops.mul(kept, factors), -2, keep=False)  # (B, heads, c, c)
+    with ops.scope("map"):
+        scores = ops.reshape(scores, (0, heads, width, 1, width))  # a place for the four maps
+        largest = ops.top_k(scores, counts[-1])  # (B, heads, c, 1, k), largest first
+        thresholds = ops.gather_last(largest, [count - 1 for count in counts])  # (..., 1, 4)
+        exponentials = ops.exp(
+            ops.sub(scores, ops.gather_last(largest, [0]))
+        )  # (B, heads, c, 1, c)
+        thresholds = ops.reshape(thresholds, (0, heads, width, maps, 1))
+        kept = ops.where_at_least(scores, thresholds, exponentials)  # (B, heads, c, 4, c)
+        factors = ops.div(gain, ops.sum(kept, -1, keep=True))  # (B, heads, c, 4, 1)
+        return ops.sum(ops.mul(kept, factors), -2, keep=False)  # (B, heads, c, c)

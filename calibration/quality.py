@@ -1,0 +1,173 @@
+"""What a lower precision costs, against the float32 model and against clean targets.
+
+The lower model runs as `emulated` computes it, so a precision is judged the same on every machine,
+and apart from what one runtime makes of it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+
+from drsformer.contract import CONTRACT, Batch, Image, image_from_output, input_from_image
+from drsformer.errors import CalibrationError
+from drsformer.export.emulated import emulated
+from drsformer.export.selection import (
+    Masks,
+    flip_rate,
+    with_selections_in,
+    with_selections_out,
+)
+from drsformer.runtime.metrics import y_psnr, y_ssim
+
+from .samples import Sample
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What became of one image, or the mean over several.
+
+    Attributes:
+        psnr_db: of the output (clamped to [0, 1]) against float32's; inf where equal.
+        imposed_psnr_db: the same with float32's top-k selection imposed: rounding alone.
+        flip_rate: share of the selection's entries that differ, 0 to 1.
+        max_levels: the largest difference of the 8-bit images, levels; over several, the largest.
+        y_psnr_db: luma PSNR against the target, dB; None without one.
+        y_psnr_drop_db: what of it was lost against float32, dB; None without a target.
+        ssim_drop: likewise of SSIM.
+    """
+
+    psnr_db: float
+    imposed_psnr_db: float | None
+    flip_rate: float
+    max_levels: int
+    y_psnr_db: float | None = None
+    y_psnr_drop_db: float | None = None
+    ssim_drop: float | None = None
+
+
+@dataclass(frozen=True)
+class _Reference:
+    output: Batch
+    masks: Masks
+    image: Image
+    y_psnr_db: float | None
+    ssim: float | None
+
+
+class Judge:
+    """Compares models with one float32 model on the same images."""
+
+    def __init__(
+        self, reference: onnx.ModelProto, samples: Sequence[Sample], *, threads: int | None = None
+    ) -> None:
+        """Run the float32 model on every image.
+
+        Raises:
+            CalibrationError: there is no image, or the model gives NaN or Inf.
+        """
+        if not samples:
+            raise CalibrationError("there is no image to judge by; give at least one")
+        self.samples, self.threads = samples, threads
+        session = session_of(with_selections_out(reference), threads)
+        self._references = [self._reference(session, sample) for sample in samples]
+
+    def judge(self, model: onnx.ModelProto, *, imposed: bool = True) -> list[Quality]:
+        """Return a quality for each sample.
+
+        Args:
+            model: typed or float32, of the same network.
+            imposed: also run with float32's selection imposed.
+
+        Raises:
+            CalibrationError: it gives NaN or Inf.
+        """
+        rounding = emulated(model)
+        free = session_of(with_selections_out(rounding), self.threads)
+        fixed = session_of(with_selections_in(rounding), self.threads) if imposed else None
+        return [
+            self._quality(free, fixed, sample, reference)
+            for sample, reference in zip(self.samples, self._references, strict=True)
+        ]
+
+    def _reference(self, session: ort.InferenceSession, sample: Sample) -> _Reference:
+        output, *masks = session.run(None, {CONTRACT.input_name: input_from_image(sample.rainy)})
+        _check_finite(output, sample, "float32")
+        image = image_from_output(output, sample.rainy)
+        if sample.clean is None:
+            return _Reference(output, masks, image, None, None)
+        return _Reference(
+            output, masks, image, y_psnr(image, sample.clean), y_ssim(image, sample.clean)
+        )
+
+    def _quality(
+        self,
+        free: ort.InferenceSession,
+        fixed: ort.InferenceSession | None,
+        sample: Sample,
+        reference: _Reference,
+    ) -> Quality:
+        batch = {CONTRACT.input_name: input_from_image(sample.rainy)}
+        output, *masks = free.run(None, batch)
+        _check_finite(output, sample, "the lower precision")
+        image = image_from_output(output, sample.rainy)
+        psnr = psnr_of(output, reference.output)
+        imposed = None
+        if fixed is not None:
+            names = [value.name for value in fixed.get_inputs()[1:]]
+            feeds = dict(zip(names, reference.masks, strict=True))
+            imposed = psnr_of(fixed.run(None, batch | feeds)[0], reference.output)
+        levels = int(np.abs(image.astype(int) - reference.image).max())
+        rate = flip_rate(masks, reference.masks)
+        if sample.clean is None or reference.y_psnr_db is None or reference.ssim is None:
+            return Quality(psnr, imposed, rate, levels)
+        found = y_psnr(image, sample.clean)
+        drop = reference.ssim - y_ssim(image, sample.clean)
+        return Quality(psnr, imposed, rate, levels, found, reference.y_psnr_db - found, drop)
+
+
+def mean_quality(rows: Sequence[Quality]) -> Quality:
+    """Return the averages; of levels, the largest."""
+
+    def mean(name: str) -> float | None:
+        values = [getattr(row, name) for row in rows]
+        return None if None in values else float(np.mean(values))
+
+    return Quality(
+        mean("psnr_db") or 0.0,
+        mean("imposed_psnr_db"),
+        mean("flip_rate") or 0.0,
+        max(row.max_levels for row in rows),
+        mean("y_psnr_db"),
+        mean("y_psnr_drop_db"),
+        mean("ssim_drop"),
+    )
+
+
+def psnr_of(a: Batch, b: Batch) -> float:
+    """Return the PSNR of two outputs, clamped as the image will be, dB; inf where equal."""
+    error = float(np.mean((np.clip(a, 0, 1).astype(np.float64) - np.clip(b, 0, 1)) ** 2))
+    return math.inf if error == 0 else -10 * math.log10(error)
+
+
+def session_of(proto: onnx.ModelProto, threads: int | None) -> ort.InferenceSession:
+    """Open a model in ONNX Runtime on the CPU."""
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    options.enable_mem_pattern = False
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return ort.InferenceSession(
+        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _check_finite(output: Batch, sample: Sample, what: str) -> None:
+    if not np.isfinite(output).all():
+        raise CalibrationError(
+            f"{what} gives NaN or Inf on {sample.name} ({sample.rainy.shape[1]} x "
+            f"{sample.rainy.shape[0]} pixels); keep more of it in float32"
+        )

@@ -1,0 +1,158 @@
+"""Gives every tensor of a float32 graph an explicit type: a low one, or float32 where kept.
+
+TensorRT 11 takes precision from the graph alone, and so does every other runtime then: what the
+file says is what is computed.
+
+Rules:
+    1. A node computes in the low type unless it is kept; its float inputs are cast to what it
+       computes in, once for all nodes that read them so.
+    2. A node that only moves values (`MOVES`) computes nothing and follows its input.
+    3. Weights are stored in the type of the nodes that read them, rounded to nearest.
+    4. Inputs and outputs stay float32 unless asked for in the low type.
+Requires:
+    a graph whose float tensors are all float32, without subgraphs.
+"""
+
+from collections.abc import Collection
+
+import onnx
+import onnx_ir as ir
+
+FLOAT = ir.DataType.FLOAT
+MOVES = frozenset(
+    [
+        "Reshape",
+        "Transpose",
+        "Identity",
+        "Split",
+        "Concat",
+        "Gather",
+        "Slice",
+        "DepthToSpace",
+        "Shape",
+    ]
+)
+
+
+def typed(
+    proto: onnx.ModelProto, low: ir.DataType, kept: Collection[str], *, low_io: bool = False
+) -> onnx.ModelProto:
+    """Type a graph.
+
+    Args:
+        proto: a checked float32 model; it is not changed.
+        low: FLOAT16 or BFLOAT16.
+        kept: names of the nodes that compute in float32.
+        low_io: whether inputs and outputs are of the low type too.
+
+    Returns:
+        The typed model, of the same opset and metadata.
+    """
+    model = ir.from_proto(onnx.shape_inference.infer_shapes(proto))
+    _Typing(model.graph, low, frozenset(kept), low_io=low_io).run()
+    return ir.to_proto(model)
+
+
+class _Typing:
+    """One run over one graph, in the order of computation."""
+
+    def __init__(
+        self, graph: ir.Graph, low: ir.DataType, kept: frozenset[str], *, low_io: bool
+    ) -> None:
+        self.graph, self.low, self.kept, self.low_io = graph, low, kept, low_io
+        self.casts: dict[tuple[str, ir.DataType], ir.Value] = {}
+        self.weights: dict[str, ir.Value] = dict(graph.initializers)
+
+    def run(self) -> None:
+        if self.low_io:
+            for value in self.graph.inputs:
+                _set_type(value, self.low)
+        for node in list(self.graph):
+            self._type(node)
+        for i, value in enumerate(self.graph.outputs):
+            self._type_output(i, value)
+        for name in [n for n, w in self.graph.initializers.items() if not w.uses()]:
+            del self.graph.initializers[name]
+
+    def _type(self, node: ir.Node) -> None:
+        """Cast a node's float inputs to what it computes in, and type its outputs."""
+        wanted = self._compute_type(node)
+        for i, value in enumerate(node.inputs):
+            if value is not None and _is_float(value) and value.dtype != wanted:
+                node.replace_input_with(i, self._as(value, wanted, before=node))
+        for value in node.outputs:
+            if value.dtype is None or _is_float(value):
+                _set_type(value, wanted)
+
+    def _compute_type(self, node: ir.Node) -> ir.DataType:
+        if node.name in self.kept:
+            return FLOAT
+        if node.op_type in MOVES:
+            types = {value.dtype for value in node.inputs if value is not None and _is_float(value)}
+            return types.pop() if len(types) == 1 and None not in types else self.low  # type: ignore[return-value]
+        return self.low
+
+    def _as(self, value: ir.Value, dtype: ir.DataType, before: ir.Node) -> ir.Value:
+        """Return a value in another type: rounded now if it is a weight, else by a Cast."""
+        assert value.name is not None
+        key = value.name, dtype
+        if key not in self.casts:
+            made = self._rounded(value, dtype) if value.const_value else _cast(value, dtype, before)
+            self.casts[key] = made
+        return self.casts[key]
+
+    def _rounded(self, weight: ir.Value, dtype: ir.DataType) -> ir.Value:
+        assert weight.const_value is not None
+        array = weight.const_value.numpy().astype(dtype.numpy())
+        name = f"{weight.name}.{_short(dtype)}"
+        made = ir.Value(
+            name=name,
+            shape=weight.shape,
+            type=ir.TensorType(dtype),
+            const_value=ir.tensor(array, dtype=dtype, name=name),
+        )
+        self.graph.register_initializer(made)
+        return made
+
+    def _type_output(self, i: int, value: ir.Value) -> None:
+        """Cast an output back, under its own name."""
+        wanted = self.low if self.low_io else FLOAT
+        producer = value.producer()
+        if value.dtype == wanted or producer is None:
+            return
+        name = value.name
+        value.name = f"{name}.{_short(value.dtype)}"
+        made = _cast(value, wanted, before=None, graph=self.graph)
+        made.name = name
+        self.graph.outputs[i] = made
+
+
+def _cast(
+    value: ir.Value, dtype: ir.DataType, before: ir.Node | None, graph: ir.Graph | None = None
+) -> ir.Value:
+    """Insert a Cast, named after what it casts, right behind what makes the value."""
+    name = f"{value.name}.to_{_short(dtype)}"
+    node = ir.node("Cast", [value], {"to": dtype.value}, name=name)
+    made = node.outputs[0]
+    made.name, made.shape, made.type = name, value.shape, ir.TensorType(dtype)
+    producer = value.producer()
+    if producer is not None and producer.graph is not None:
+        producer.graph.insert_after(producer, node)
+    elif before is not None and before.graph is not None:
+        before.graph.insert_before(before, node)
+    else:
+        assert graph is not None
+        graph.append(node)
+    return made
+
+
+def _is_float(value: ir.Value) -> bool:
+    return value.dtype in (FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16)
+
+
+def _set_type(value: ir.Value, dtype: ir.DataType) -> None:
+    value.type = ir.TensorType(dtype)
+
+
+def _short(dtype: ir.DataType | None) -> str:
+    return {"FLOAT": "f32", "FLOAT16": "f16", "BFLOAT16": "bf16"}[dtype.name if dtype else "FLOAT"]
