@@ -21,7 +21,7 @@ from drsformer.files import sha256_of, written_whole
 
 from .int8_from_fp32 import int8_from_fp32
 from .quality import Judge, mean_quality
-from .quantized import FIRST_AND_LAST, GRIDS, convolutions, quantizable
+from .quantized import GRIDS, judged_convolutions, quantizable
 from .samples import Sample
 from .scales import Scales
 from .sensitivity import GroupCost, sensitivity, spared_to_fit
@@ -187,19 +187,12 @@ def _kept_at_16_bits(
     """Return the convolutions that stay float16 in a quantised model, with the reason."""
     if precision not in GRIDS:
         return []
-    chosen = {node.name for node in quantizable(proto)}
-    kept = []
-    for node in convolutions(proto):
-        if node.name in spared:
-            reason = "lowering it would go beyond the budget"
-        elif node.name in FIRST_AND_LAST:
-            reason = "sees the image itself, where steps of 8 bits would be seen"
-        elif node.name not in chosen:
-            reason = "depthwise: bound by memory, slower with quantisation around it"
-        else:
-            continue
-        kept.append(Kept(node.name, node.op_type, "float16", reason))
-    return kept
+    reasons = {name: "lowering it would go beyond the budget" for name in spared}
+    return [
+        Kept(node.name, node.op_type, "float16", why)
+        for node, reason in judged_convolutions(proto)
+        if (why := reasons.get(node.name, reason)) is not None
+    ]
 
 
 def _add_provenance(made: onnx.ModelProto, source_sha256: str, scales: Scales | None) -> None:

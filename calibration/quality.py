@@ -6,7 +6,8 @@ and apart from what one runtime makes of it.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -86,11 +87,27 @@ class Judge:
             CalibrationError: it gives NaN or Inf.
         """
         rounding = emulated(model)
-        free = session_of(with_selections_out(rounding), self.threads)
-        fixed = session_of(with_selections_in(rounding), self.threads) if imposed else None
+        free = self._run(with_selections_out(rounding), [[] for _ in self.samples])
+        fixed: list[list[Any]] = [[None] for _ in self.samples]
+        if imposed:
+            masks = [reference.masks for reference in self._references]
+            fixed = self._run(with_selections_in(rounding), masks)
         return [
-            self._quality(free, fixed, sample, reference)
-            for sample, reference in zip(self.samples, self._references, strict=True)
+            self._quality(outputs, imposed_outputs[0], sample, reference)
+            for outputs, imposed_outputs, sample, reference in zip(
+                free, fixed, self.samples, self._references, strict=True
+            )
+        ]
+
+    def _run(self, proto: onnx.ModelProto, more: Sequence[Masks]) -> list[list[Any]]:
+        """Run a model on every sample, with further inputs; one session at a time is open."""
+        session = session_of(proto, self.threads)
+        names = [value.name for value in session.get_inputs()]
+        return [
+            session.run(
+                None, dict(zip(names, [input_from_image(sample.rainy), *masks], strict=True))
+            )
+            for sample, masks in zip(self.samples, more, strict=True)
         ]
 
     def _reference(self, session: ort.InferenceSession, sample: Sample) -> _Reference:
@@ -104,29 +121,26 @@ class Judge:
         )
 
     def _quality(
-        self,
-        free: ort.InferenceSession,
-        fixed: ort.InferenceSession | None,
-        sample: Sample,
-        reference: _Reference,
+        self, outputs: list[Any], imposed: Batch | None, sample: Sample, reference: _Reference
     ) -> Quality:
-        batch = {CONTRACT.input_name: input_from_image(sample.rainy)}
-        output, *masks = free.run(None, batch)
+        output, *masks = outputs
         _check_finite(output, sample, "the lower precision")
         image = image_from_output(output, sample.rainy)
-        psnr = psnr_of(output, reference.output)
-        imposed = None
-        if fixed is not None:
-            names = [value.name for value in fixed.get_inputs()[1:]]
-            feeds = dict(zip(names, reference.masks, strict=True))
-            imposed = psnr_of(fixed.run(None, batch | feeds)[0], reference.output)
-        levels = int(np.abs(image.astype(int) - reference.image).max())
-        rate = flip_rate(masks, reference.masks)
+        quality = Quality(
+            psnr_of(output, reference.output),
+            None if imposed is None else psnr_of(imposed, reference.output),
+            flip_rate(masks, reference.masks),
+            int(np.abs(image.astype(int) - reference.image).max()),
+        )
         if sample.clean is None or reference.y_psnr_db is None or reference.ssim is None:
-            return Quality(psnr, imposed, rate, levels)
+            return quality
         found = y_psnr(image, sample.clean)
-        drop = reference.ssim - y_ssim(image, sample.clean)
-        return Quality(psnr, imposed, rate, levels, found, reference.y_psnr_db - found, drop)
+        return replace(
+            quality,
+            y_psnr_db=found,
+            y_psnr_drop_db=reference.y_psnr_db - found,
+            ssim_drop=reference.ssim - y_ssim(image, sample.clean),
+        )
 
 
 def mean_quality(rows: Sequence[Quality]) -> Quality:

@@ -1,0 +1,102 @@
+"""How a lower precision holds up from small images to full frames.
+
+    python benchmarks/precision_by_size.py MODEL.onnx --size 64x64 --size 256x256 -o FILE.json
+
+Each size is one crop of a rainy scikit-image photograph, mirrored where it is too small. Beside our
+rules stands the whole-graph cast, every operator in the low type, which is what most tools do.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from drsformer.bench.report import machine, versions
+from drsformer.calibration.photos import bundled_photo
+from drsformer.calibration.quality import Judge
+from drsformer.calibration.rain import rainy_from_clean, sample_rain
+from drsformer.calibration.samples import Sample
+from drsformer.errors import CalibrationError
+from drsformer.export.onnx_from_checkpoint import load_onnx
+from drsformer.export.precision import LOW, low_from_fp32
+from drsformer.export.typed import typed
+from drsformer.files import sha256_of, written_whole
+
+PATH = click.Path(path_type=Path, dir_okay=False)
+
+
+def rainy(height: int, width: int) -> Sample:
+    """Return one rainy image of any size."""
+    photo = bundled_photo("coffee")
+    more = [
+        (0, max(0, size - have)) for size, have in zip((height, width), photo.shape, strict=False)
+    ]
+    clean = np.pad(photo, (*more, (0, 0)), "symmetric")[:height, :width]
+    rng = np.random.default_rng(0)
+    return Sample(f"{height}x{width}", rainy_from_clean(clean, sample_rain(rng), rng))
+
+
+def measure(model: Path, precision: str, sizes: list[tuple[int, int]]) -> list[dict[str, Any]]:
+    """Return a row for each size and rule set."""
+    proto = load_onnx(model)
+    forms = {
+        precision: low_from_fp32(proto, precision),
+        f"{precision}, whole graph": typed(proto, LOW[precision], []),
+    }
+    rows = []
+    for size in track(sizes, "judging", console=Console(stderr=True)):
+        judge = Judge(proto, [rainy(*size)])
+        for name, form in forms.items():
+            row: dict[str, Any] = {"size": list(size), "rules": name, "finite": True}
+            try:
+                (quality,) = judge.judge(form)
+            except CalibrationError:
+                row["finite"] = False
+            else:
+                row |= {
+                    "psnr_db": quality.psnr_db,
+                    "imposed_psnr_db": quality.imposed_psnr_db,
+                    "flip_rate": quality.flip_rate,
+                    "max_levels": quality.max_levels,
+                }
+            rows.append(row)
+    return rows
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.option("--precision", default="fp16", show_default=True)
+@click.option("--size", "sizes", multiple=True, required=True, help="Height x width, pixels.")
+@click.option("--output", "-o", type=PATH, required=True)
+def main(model: Path, precision: str, sizes: tuple[str, ...], output: Path) -> None:
+    """Measure and print a table."""
+    parsed = [tuple(map(int, size.split("x"))) for size in sizes]
+    rows = measure(model, precision, parsed)  # type: ignore[arg-type]  # pairs
+    table = Table("size", "rules", "PSNR", "imposed", "swapped", "levels")
+    for row in rows:
+        shown = ["NaN or Inf", "", "", ""]
+        if row["finite"]:
+            swapped = f"{100 * row['flip_rate']:.2f} %"
+            figures = (f"{row[key]:.1f}" for key in ("psnr_db", "imposed_psnr_db"))
+            shown = [*figures, swapped, str(row["max_levels"])]
+        table.add_row("x".join(map(str, row["size"])), row["rules"], *shown)
+    Console().print(table)
+    report = {
+        "script": "benchmarks/precision_by_size.py",
+        "model": model.name,
+        "model_sha256": sha256_of(model),
+        "machine": machine(),
+        "versions": versions(),
+        "rows": rows,
+    }
+    with written_whole(output) as temporary:
+        temporary.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

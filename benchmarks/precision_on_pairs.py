@@ -1,0 +1,92 @@
+"""What each precision costs on real pairs, with targets.
+
+    python benchmarks/precision_on_pairs.py MODEL.onnx --images DIR PAIRS... -o FILE.json
+
+INT8 takes its scales from DIR, once by each method; the first method is the default. PAIRS are
+folders with input/ and target/.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import onnx
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from drsformer.bench.report import machine, versions
+from drsformer.calibration.int8_from_fp32 import int8_from_fp32
+from drsformer.calibration.methods import Method
+from drsformer.calibration.quality import Judge, mean_quality
+from drsformer.calibration.samples import crops_from_folder, samples_from_folder, synthetic_crops
+from drsformer.calibration.scales_from_images import DEFAULT_METHOD, scales_from_images
+from drsformer.export.onnx_from_checkpoint import load_onnx
+from drsformer.export.precision import bf16_from_fp32, fp16_from_fp32
+from drsformer.files import sha256_of, written_whole
+
+PATH = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+def forms(model: Path, proto: onnx.ModelProto, images: Path) -> dict[str, onnx.ModelProto]:
+    """Return the model in every precision, INT8 by every method and by synthetic rain."""
+    crops = crops_from_folder(images)
+    made = {"fp16": fp16_from_fp32(proto), "bf16": bf16_from_fp32(proto)}
+    methods = sorted(get_args(Method), key=lambda method: method != DEFAULT_METHOD)
+    for method in methods:
+        scales = scales_from_images(model, crops, method=method)
+        made[f"int8, {method}"] = int8_from_fp32(proto, scales)
+    scales = scales_from_images(model, synthetic_crops())
+    made[f"int8, {DEFAULT_METHOD}, synthetic rain"] = int8_from_fp32(proto, scales)
+    return made
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("pairs", type=FOLDER, nargs=-1, required=True)
+@click.option("--images", type=FOLDER, required=True, help="To calibrate with.")
+@click.option("--output", "-o", type=PATH, required=True)
+def main(model: Path, pairs: tuple[Path, ...], images: Path, output: Path) -> None:
+    """Measure and print a table."""
+    proto = load_onnx(model)
+    samples = [s for folder in pairs for s in samples_from_folder(folder)]
+    names = [f"{folder.name}/{s.name}" for folder in pairs for s in samples_from_folder(folder)]
+    judge = Judge(proto, samples)
+    table = Table("precision", "MB", "PSNR", "imposed", "swapped", "levels", "lost", "worst lost")
+    rows: list[dict[str, Any]] = []
+    for name, form in track(forms(model, proto, images).items(), console=Console(stderr=True)):
+        qualities = judge.judge(form)
+        mean = mean_quality(qualities)
+        worst = max(q.y_psnr_drop_db or 0.0 for q in qualities)
+        rows.append(
+            {
+                "precision": name,
+                "bytes": form.ByteSize(),
+                "mean": asdict(mean),
+                "images": {n: asdict(q) for n, q in zip(names, qualities, strict=True)},
+            }
+        )
+        table.add_row(
+            name, f"{form.ByteSize() / 1e6:.2f}", f"{mean.psnr_db:.1f}",
+            f"{mean.imposed_psnr_db:.1f}", f"{100 * mean.flip_rate:.2f} %", str(mean.max_levels),
+            f"{mean.y_psnr_drop_db:.4f}", f"{worst:.4f}",
+        )  # fmt: skip
+    Console().print(table)
+    report = {
+        "script": "benchmarks/precision_on_pairs.py",
+        "model": model.name,
+        "model_sha256": sha256_of(model),
+        "float32_bytes": proto.ByteSize(),
+        "machine": machine(),
+        "versions": versions(),
+        "rows": rows,
+    }
+    with written_whole(output) as temporary:
+        temporary.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
