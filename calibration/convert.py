@@ -170,15 +170,15 @@ def _spared(
     if drop_of([]) <= allowed:
         return []
     names = [node.name for node in quantizable(proto)]
-    costs = sensitivity(proto, judge, precision, scales.steps, only=names, on_step=on_step)
-    spared, left = spared_to_fit(costs, drop_of, allowed)
-    if left > allowed:
-        what = f"{left:.3f} dB" if by_target else f"{-left:.1f} dB PSNR"
+    least = drop_of(names)
+    if least > allowed:  # known at once, not after every group was tried
+        what = f"{least:.3f} dB are lost" if by_target else f"PSNR is {-least:.1f} dB"
         raise CalibrationError(
-            f"even with no convolution in {precision} the result is at {what}: float16 itself is "
-            "beyond the budget; allow more"
+            f"even with no convolution in {precision}, {what}: float16 itself is beyond the "
+            "budget; allow more"
         )
-    return spared
+    costs = sensitivity(proto, judge, precision, scales.steps, only=names, on_step=on_step)
+    return spared_to_fit(costs, drop_of, allowed)[0]
 
 
 def _kept_at_16_bits(

@@ -19,7 +19,7 @@ from .quality import session_of
 
 BINS = 2048
 COUNTED_AT_MOST = 2**17  # values of one tensor and image in the histogram; the maximum sees all
-BYTES_AT_ONCE = 2 * 10**9
+BYTES_AT_ONCE = 10**9
 
 OnStep = Callable[[str], None]
 
@@ -89,16 +89,20 @@ def histograms(
         session = session_of(_with_outputs(proto, group), threads)
         for number, batch in enumerate(batches, 1):
             on_step(f"image {number} of {len(batches)}, tensors {part} of {len(groups)}")
-            for name, values in zip(
-                group, session.run(group, {CONTRACT.input_name: batch}), strict=True
-            ):
-                if not np.isfinite(values).all():
-                    raise CalibrationError(
-                        f"{name} holds NaN or Inf on calibration image {number}; the float32 model "
-                        "is broken, validate it with `drs-export validate`"
-                    )
-                found[name].add(values)
+            outputs = session.run(group, {CONTRACT.input_name: batch})
+            for name in reversed(group):
+                found[name].add(_finite(outputs.pop(), name, number))
+        del session  # before the next one is opened
     return found
+
+
+def _finite(values: NDArray[np.float32], name: str, number: int) -> NDArray[np.float32]:
+    if not np.isfinite(values).all():
+        raise CalibrationError(
+            f"{name} holds NaN or Inf on calibration image {number}; the float32 model is broken, "
+            "validate it with `drs-export validate`"
+        )
+    return values
 
 
 def _sizes(proto: onnx.ModelProto, shape: tuple[int, ...]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from drsformer.files import sha256_of
 
 from .onnx_from_checkpoint import load_onnx, report_path
 
-JSON_KEYS = {METADATA_KEY, "config", "rewrites"}  # metadata whose text is JSON
+JSON_KEYS = {METADATA_KEY, "config", "rewrites", "calibration"}  # metadata whose text is JSON
 
 
 def describe(path: Path) -> dict[str, Any]:

@@ -100,6 +100,12 @@ def _check_same_network(proto: onnx.ModelProto, path: Path, checkpoint: Checkpoi
             f"{path} does not say that drs-export made it (no contract or no config in its "
             "metadata); give a file that `drs-export onnx` wrote"
         )
+    if "precision" in metadata:
+        raise ExportError(
+            f"{path} is in {metadata['precision']}, which differs from the checkpoint by design; "
+            "validate the float32 file it was converted from; what the precision costs is in the "
+            ".precision.json beside it"
+        )
     expected = json.dumps(checkpoint.config.to_dict(), sort_keys=True)
     if metadata["config"] != expected:
         raise ExportError(

@@ -15,8 +15,11 @@ Requires:
 
 from collections.abc import Collection
 
+import numpy as np
 import onnx
 import onnx_ir as ir
+
+from drsformer.errors import ExportError
 
 FLOAT = ir.DataType.FLOAT
 MOVES = frozenset(
@@ -47,6 +50,9 @@ def typed(
 
     Returns:
         The typed model, of the same opset and metadata.
+
+    Raises:
+        ExportError: a weight is beyond the low type's range.
     """
     model = ir.from_proto(onnx.shape_inference.infer_shapes(proto))
     _Typing(model.graph, low, frozenset(kept), low_io=low_io).run()
@@ -103,7 +109,14 @@ class _Typing:
 
     def _rounded(self, weight: ir.Value, dtype: ir.DataType) -> ir.Value:
         assert weight.const_value is not None
-        array = weight.const_value.numpy().astype(dtype.numpy())
+        exact = weight.const_value.numpy()
+        with np.errstate(over="ignore"):
+            array = exact.astype(dtype.numpy())
+        if not np.isfinite(array.astype(np.float32)).all():
+            raise ExportError(
+                f"{weight.name} holds {np.abs(exact).max():g}, beyond {dtype.name.lower()}; "
+                "convert with --bf16, whose range is float32's"
+            )
         name = f"{weight.name}.{_short(dtype)}"
         made = ir.Value(
             name=name,

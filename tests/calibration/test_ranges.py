@@ -1,0 +1,111 @@
+"""Magnitudes, clipping points and scales files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from drsformer.calibration import ranges
+from drsformer.calibration.methods import clip_of
+from drsformer.calibration.ranges import BINS, Histogram, histograms
+from drsformer.calibration.scales import Range, Scales, check_belongs, scales_from_file
+from drsformer.errors import CalibrationError
+
+
+def histogram(*images: np.ndarray) -> Histogram:
+    made = Histogram()
+    for image in images:
+        made.add(np.asarray(image, np.float32))
+    return made
+
+
+def test_a_larger_image_later_widens_the_bins_and_loses_no_count() -> None:
+    made = histogram(np.array([0.1, -1.0]), np.array([5.0, 0.2, -0.3]))
+    assert made.largest == 5.0 and made.top == 8.0 and made.counts.sum() == 5
+    assert made.counts[int(5.0 / 8.0 * BINS)] == 1
+    assert made.counts[int(1.0 / 8.0 * BINS) - 1 : int(1.0 / 8.0 * BINS) + 1].sum() == 1
+
+
+def test_a_large_tensor_is_counted_in_part_but_its_maximum_is_exact() -> None:
+    values = np.zeros(ranges.COUNTED_AT_MOST * 3 + 1, np.float32)
+    values[1] = -7.0
+    made = histogram(values)
+    assert made.largest == 7.0
+    assert made.counts.sum() <= ranges.COUNTED_AT_MOST
+
+
+def test_minmax_clips_nothing_and_percentile_the_rarest() -> None:
+    values = np.concatenate([np.linspace(0, 1, 100_000), [50.0]])
+    assert clip_of(histogram(values), "minmax") == 50.0
+    assert 1.0 <= clip_of(histogram(values), "percentile") < 1.1
+
+
+def test_mse_weighs_an_outlier_against_coarse_steps() -> None:
+    noise = np.random.default_rng(0).normal(0, 1, 100_000)
+    assert clip_of(histogram(noise), "mse") > 3.0  # nearly all of it
+    with_outlier = histogram(np.append(noise, 60.0))
+    # 1e5 (c / 127)^2 / 12 + (60 - c)^2 is least at c = 39.5
+    assert clip_of(with_outlier, "mse") == pytest.approx(39.5, abs=1.0)
+    assert clip_of(histogram(np.linspace(-1, 1, 100_000)), "mse") == pytest.approx(1.0, abs=0.02)
+
+
+def test_entropy_keeps_a_uniform_tensor_whole() -> None:
+    assert clip_of(histogram(np.linspace(-1, 1, 100_000)), "entropy") > 0.9
+
+
+@pytest.mark.parametrize("method", ["minmax", "percentile", "mse", "entropy"])
+def test_a_tensor_of_zeros_has_no_range(method) -> None:
+    assert clip_of(histogram(np.zeros(8)), method) == 0.0
+
+
+def test_ranges_do_not_depend_on_how_tensors_are_grouped(tiny_onnx: Path, monkeypatch) -> None:
+    proto = onnx.load(tiny_onnx)
+    names = ["stage/patch_embed", "stage/encoder_level1", "stage/decoder_level1"]
+    images = [np.random.default_rng(i).integers(0, 256, (32, 40, 3), np.uint8) for i in range(2)]
+    whole = histograms(proto, names, images, threads=1)
+    monkeypatch.setattr(ranges, "BYTES_AT_ONCE", 1)
+    steps: list[str] = []
+    apart = histograms(proto, names, images, threads=1, on_step=steps.append)
+    assert len(steps) == 6
+    for name in names:
+        assert whole[name].largest == pytest.approx(apart[name].largest, rel=1e-5)
+        assert whole[name].counts.sum() == apart[name].counts.sum()
+
+
+SCALES = Scales("ab" * 32, "int8", "mse", {"source": "x", "count": 4}, {"t": Range(2, 1.27, 0.01)})
+
+
+def test_a_scales_file_round_trips_and_has_a_tensor_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.json"
+    path.write_text(SCALES.to_json())
+    assert scales_from_file(path) == SCALES
+    assert sum('"scale":' in line for line in path.read_text().splitlines()) == 1
+
+
+@pytest.mark.parametrize("scale", [0, -1, float("nan"), float("inf")])
+def test_a_scale_that_is_no_positive_number_is_refused(tmp_path: Path, scale: float) -> None:
+    path = tmp_path / "s.json"
+    path.write_text(SCALES.to_json().replace('"scale": 0.01', f'"scale": {json.dumps(scale)}'))
+    with pytest.raises(CalibrationError, match="the scale of t is .*expected a number above 0"):
+        scales_from_file(path)
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", "nothing", '{"format": "other"}', "[" * 9999])
+def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "s.json"
+    path.write_text(text)
+    with pytest.raises(CalibrationError, match="s.json is not a scales file"):
+        scales_from_file(path)
+
+
+def test_scales_of_another_model_or_grid_are_refused() -> None:
+    path, model = Path("s.json"), Path("m.onnx")
+    with pytest.raises(CalibrationError, match="made for another model .*calibrate this one"):
+        check_belongs(SCALES, path, "cd" * 32, model, "int8")
+    with pytest.raises(CalibrationError, match="holds scales for int8, not fp8"):
+        check_belongs(SCALES, path, "ab" * 32, model, "fp8")
+    check_belongs(SCALES, path, "ab" * 32, model, "int8")
