@@ -174,8 +174,12 @@ def session_of(proto: onnx.ModelProto, threads: int | None) -> ort.InferenceSess
     options.enable_mem_pattern = False
     if threads is not None:
         options.intra_op_num_threads = threads
+    # that optimizer merges the copies that `emulated` keeps apart to save memory
     return ort.InferenceSession(
-        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        proto.SerializeToString(),
+        options,
+        providers=["CPUExecutionProvider"],
+        disabled_optimizers=["CommonSubexpressionElimination"],
     )
 
 
