@@ -245,7 +245,7 @@ def _print_converted(made: Converted) -> None:
     title = f"{made.path.name}, judged on {len(made.verdict.images)} images"
     table = Table(title=title, padding=(0, 0))
     for name in ("", "MB", "dB", "imposed", "swapped", "levels", "Y-PSNR", "SSIM", "ORT",
-                 "OpenVINO"):  # fmt: skip
+                 "OpenVINO", "apart"):  # fmt: skip
         table.add_column(name, justify="right")
     for line in made.verdict.lines:
         table.add_row(*_cells(line))
@@ -253,7 +253,7 @@ def _print_converted(made: Converted) -> None:
     click.echo(
         "dB: PSNR against float32; imposed: with float32's top-k selection; swapped: entries of "
         "it; levels: largest difference of 255; Y-PSNR, SSIM: lost against targets; ORT, OpenVINO: "
-        "times float32's speed there"
+        "times float32's speed there; apart: largest difference between the two, levels"
     )
     parts: dict[tuple[str, str], int] = {}
     for kept in made.kept:
@@ -271,10 +271,11 @@ def _print_converted(made: Converted) -> None:
 
 def _cells(line: Line) -> list[str]:
     speeds = ["-" if s is None else f"{s:.2f}x" for s in line.speed.values()]
+    apart = _or_dash(line.levels_apart, "d")
     size = f"{line.size_bytes / 1e6:.2f}"
     quality = line.quality
     if quality is None:
-        return [line.precision, size, *["-"] * 6, *speeds]
+        return [line.precision, size, *["-"] * 6, *speeds, apart]
     return [
         line.precision,
         size,
@@ -285,6 +286,7 @@ def _cells(line: Line) -> list[str]:
         _or_dash(quality.y_psnr_drop_db, ".3f"),
         _or_dash(quality.ssim_drop, ".4f"),
         *speeds,
+        apart,
     ]
 
 

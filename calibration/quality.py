@@ -88,6 +88,8 @@ class Judge:
         """
         rounding = emulated(model)
         free = self._run(with_selections_out(rounding), [[] for _ in self.samples])
+        for outputs, sample in zip(free, self.samples, strict=True):
+            _check_finite(outputs[0], sample, "the lower precision")
         fixed: list[list[Any]] = [[None] for _ in self.samples]
         if imposed:
             masks = [reference.masks for reference in self._references]
@@ -124,7 +126,6 @@ class Judge:
         self, outputs: list[Any], imposed: Batch | None, sample: Sample, reference: _Reference
     ) -> Quality:
         output, *masks = outputs
-        _check_finite(output, sample, "the lower precision")
         image = image_from_output(output, sample.rainy)
         quality = Quality(
             psnr_of(output, reference.output),

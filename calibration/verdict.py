@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
-from drsformer.contract import input_from_image
+from drsformer.contract import image_from_output, input_from_image
 from drsformer.errors import DRSformerError
 from drsformer.runtime.session import Session
 
@@ -22,6 +23,7 @@ ROUNDS = 3
 TIMED_SIDE = 256  # pixels, at most
 RUNTIMES = ("onnxruntime", "openvino")
 NOTICEABLE_DROP_DB = 0.1
+MOST_LEVELS_APART = 16  # top-k flips alone reach a few
 SLOWER = 0.98  # below this ratio we say that it is slower; above, timings cannot tell
 
 OnStep = Callable[[str], None]
@@ -37,12 +39,15 @@ class Line:
         quality: the mean over the images; None for float32 itself.
         speed: how many times faster than float32 in the same runtime and run, by runtime; None
             where that runtime cannot run it or is not installed.
+        levels_apart: largest difference of the runtimes' images of this file, 8-bit levels; None
+            where only one of them runs it.
     """
 
     precision: str
     size_bytes: int
     quality: Quality | None
     speed: dict[str, float | None]
+    levels_apart: int | None
 
 
 @dataclass(frozen=True)
@@ -86,55 +91,82 @@ def verdict(
             on_step(f"judging {name}")
             qualities[name] = mean_quality(judge.judge(model))
     on_step("timing")
-    speeds = speed_of(models, judge.samples[0].rainy, threads=threads)
+    speeds, apart = in_runtimes(models, judge.samples[0].rainy, threads=threads)
     lines = tuple(
-        Line(name, model.ByteSize(), qualities[name], speeds[name])
+        Line(name, model.ByteSize(), qualities[name], speeds[name], apart[name])
         for name, model in models.items()
     )
     return Verdict(lines, tuple(sample.name for sample in judge.samples), tuple(_words(lines)))
 
 
-def speed_of(
+def in_runtimes(
     models: Mapping[str, onnx.ModelProto], image: Pixels, *, threads: int | None = None
-) -> dict[str, dict[str, float | None]]:
-    """Run models in turn and return how many times faster than the first each is, by runtime."""
-    batch = input_from_image(image[:TIMED_SIDE, :TIMED_SIDE])
+) -> tuple[dict[str, dict[str, float | None]], dict[str, int | None]]:
+    """Run models in turn, in each runtime.
+
+    Args:
+        models: the first is what speeds refer to.
+        image: uint8 (H, W, 3), RGB; its top left corner is run.
+        threads: of each runtime; by default all cores.
+
+    Returns:
+        By model: how many times faster than the first it is in each runtime, and how far apart
+        the runtimes' images are, 8-bit levels (see `Line`).
+    """
+    crop = image[:TIMED_SIDE, :TIMED_SIDE]
     speeds: dict[str, dict[str, float | None]] = {name: {} for name in models}
+    images: dict[str, list[Pixels]] = {name: [] for name in models}
     with tempfile.TemporaryDirectory() as folder:
         for name, model in models.items():
             (Path(folder) / f"{name}.onnx").write_bytes(model.SerializeToString())
         for runtime in RUNTIMES:
-            seconds = _seconds(Path(folder), list(models), runtime, batch, threads)
-            base = seconds[next(iter(models))]
+            runs = _runs(Path(folder), list(models), runtime, crop, threads)
+            base = runs.get(next(iter(models)))
             for name in models:
-                own = seconds[name]
-                speeds[name][runtime] = (
-                    statistics.median(a / b for a, b in zip(base, own, strict=True))
-                    if base and own
-                    else None
-                )
-    return speeds
+                own = runs.get(name)
+                speeds[name][runtime] = _ratio(base, own) if base and own else None
+                images[name] += [own.image] if own else []
+    return speeds, {name: _apart(found) for name, found in images.items()}
 
 
-def _seconds(
-    folder: Path, names: Sequence[str], runtime: str, batch: Any, threads: int | None
-) -> dict[str, list[float]]:
+@dataclass(frozen=True)
+class _Run:
+    image: Pixels
+    seconds: list[float]
+
+
+def _runs(
+    folder: Path, names: Sequence[str], runtime: str, crop: Pixels, threads: int | None
+) -> dict[str, _Run]:
+    """Run the models that a runtime can run, in turn; the first run of each is not timed."""
     provider = "cpu" if runtime == "onnxruntime" else runtime
+    batch = input_from_image(crop)
     sessions: dict[str, Session] = {}
+    runs: dict[str, _Run] = {}
     for name in names:
         try:
             session = Session(folder / f"{name}.onnx", provider, threads)
-            session.run(batch)  # to warm up, and to see whether it can
+            derained = image_from_output(session.run(batch), crop)
         except DRSformerError:
             continue
         sessions[name] = session
-    seconds: dict[str, list[float]] = {name: [] for name in names}
+        runs[name] = _Run(np.asarray(derained, np.uint8), [])
     for _ in range(ROUNDS):
         for name, session in sessions.items():
             start = time.perf_counter()
             session.run(batch)
-            seconds[name].append(time.perf_counter() - start)
-    return seconds
+            runs[name].seconds.append(time.perf_counter() - start)
+    return runs
+
+
+def _ratio(base: _Run, own: _Run) -> float:
+    return statistics.median(a / b for a, b in zip(base.seconds, own.seconds, strict=True))
+
+
+def _apart(images: Sequence[Pixels]) -> int | None:
+    if len(images) < len(RUNTIMES):
+        return None
+    return int(np.abs(images[0].astype(int) - images[1]).max())
 
 
 def _words(lines: Sequence[Line]) -> list[str]:
@@ -148,6 +180,11 @@ def _words(lines: Sequence[Line]) -> list[str]:
             said.append(
                 f"{lower.precision} loses {after - before:.2f} dB against {higher.precision}: "
                 "look at the pictures before you use it"
+            )
+        if lower.levels_apart is not None and lower.levels_apart > MOST_LEVELS_APART:
+            said.append(
+                f"{' and '.join(RUNTIMES)} give {lower.precision} images that differ by up to "
+                f"{lower.levels_apart} levels: one of them computes the file wrongly"
             )
         for runtime in RUNTIMES:
             said += _speed_words(higher, lower, runtime)
