@@ -67,7 +67,6 @@ class _Typing:
     ) -> None:
         self.graph, self.low, self.kept, self.low_io = graph, low, kept, low_io
         self.casts: dict[tuple[str, ir.DataType], ir.Value] = {}
-        self.weights: dict[str, ir.Value] = dict(graph.initializers)
 
     def run(self) -> None:
         if self.low_io:

@@ -3,13 +3,19 @@
 import time
 
 import numpy as np
+import onnx
 import psutil
 import pytest
 import torch
 
-from drsformer.errors import ProviderError
+from drsformer.calibration.photos import bundled_photo
+from drsformer.calibration.quality import Judge
+from drsformer.calibration.samples import Sample
+from drsformer.errors import CalibrationError, ProviderError
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint, validate_file
 from drsformer.export.onnx_from_model import ExportSettings
+from drsformer.export.precision import LOW, fp16_from_fp32
+from drsformer.export.typed import typed
 from drsformer.runtime import Derainer
 
 
@@ -50,3 +56,30 @@ def test_cuda_gives_the_same_image(small_onnx):
     with gpu, Derainer(small_onnx) as cpu:
         difference = np.abs(gpu.derain(image).astype(int) - cpu.derain(image).astype(int))
     assert difference.max() <= 1  # TF32 convolutions round at the 11th bit
+
+
+@pytest.fixture(scope="module")
+def full_onnx(goldens, tmp_path_factory):
+    """The full network on the golden weights, exported."""
+    folder = tmp_path_factory.mktemp("full")
+    torch.save({"params": goldens["paper_mefc"].state}, folder / "full.pth")
+    return onnx_from_checkpoint(folder / "full.pth", folder / "full.onnx", ExportSettings()).path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("height", "width", "memory_gb"), [(64, 64, 4), (256, 256, 5),
+                                                            (1080, 1920, 21)])  # fmt: skip
+def test_float16_stays_finite_and_close_at_every_size(
+    full_onnx, height, width, memory_gb, record_property
+):
+    if psutil.virtual_memory().available < memory_gb * 1e9:
+        pytest.skip(f"needs {memory_gb} GB of free memory")
+    photo = np.tile(bundled_photo("coffee"), (3, 4, 1))[:height, :width]
+    proto = onnx.load(full_onnx)
+    judge = Judge(proto, [Sample("coffee", photo)])
+    (quality,) = judge.judge(fp16_from_fp32(proto))  # NaN and Inf are errors
+    record_property("psnr", f"{quality.psnr_db:.1f} dB, imposed {quality.imposed_psnr_db:.1f} dB")
+    assert quality.imposed_psnr_db >= 65
+    if height == 256:
+        with pytest.raises(CalibrationError, match="NaN or Inf"):
+            judge.judge(typed(proto, LOW["fp16"], []))
