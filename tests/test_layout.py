@@ -7,6 +7,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 STAGES = ("export", "calibration", "runtime")
+# calibration lowers what export wrote and judges it by what runtime makes of it; no other edge
+MAY_IMPORT = {"export": (), "runtime": (), "calibration": ("export", "runtime")}
 
 
 def imports(path):
@@ -19,8 +21,8 @@ def imports(path):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_stages_never_import_each_other(stage):
-    others = tuple(f"drsformer.{other}" for other in STAGES)
+def test_stages_import_each_other_in_one_direction_only(stage):
+    others = tuple(f"drsformer.{other}" for other in STAGES if other not in MAY_IMPORT[stage])
     for path in (ROOT / stage).rglob("*.py"):
         assert not [name for name in imports(path) if name.startswith(others)], path
 
