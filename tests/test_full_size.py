@@ -83,3 +83,17 @@ def test_float16_stays_finite_and_close_at_every_size(
     if height == 256:
         with pytest.raises(CalibrationError, match="NaN or Inf"):
             judge.judge(typed(proto, LOW["fp16"], []))
+
+
+@pytest.mark.slow
+def test_float16_stays_finite_on_flat_saturated_and_narrow_images(full_onnx):
+    proto = onnx.load(full_onnx)
+    noise = np.random.default_rng(0).integers(0, 2, (64, 64, 3), np.uint8) * np.uint8(255)
+    images = {
+        "zeros": np.zeros((64, 64, 3), np.uint8),
+        "ones": np.full((64, 64, 3), 255, np.uint8),
+        "saturated noise": noise,
+        "four pixels high": noise[:4],
+    }
+    judge = Judge(proto, [Sample(name, image) for name, image in images.items()])
+    assert len(judge.judge(fp16_from_fp32(proto), imposed=False)) == 4  # NaN and Inf are errors

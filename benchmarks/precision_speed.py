@@ -1,0 +1,65 @@
+"""How fast each precision runs on this CPU, against float32 in the same runtime and run.
+
+python benchmarks/precision_speed.py MODEL.onnx SCALES.json -o FILE.json
+"""
+
+import json
+from pathlib import Path
+
+import click
+
+from drsformer.bench.report import machine, versions
+from drsformer.calibration.int8_from_fp32 import int8_from_fp32
+from drsformer.calibration.samples import synthetic_samples
+from drsformer.calibration.scales import scales_from_file
+from drsformer.calibration.verdict import ROUNDS, in_runtimes
+from drsformer.export.onnx_from_checkpoint import load_onnx
+from drsformer.export.precision import bf16_from_fp32, fp16_from_fp32
+from drsformer.files import sha256_of, written_whole
+
+PATH = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("scales", type=PATH)
+@click.option("--threads", default=2, show_default=True)
+@click.option("--output", "-o", type=PATH, required=True)
+def main(model: Path, scales: Path, threads: int, output: Path) -> None:
+    """Measure and print."""
+    proto = load_onnx(model)
+    models = {
+        "fp32": proto,
+        "fp16": fp16_from_fp32(proto),
+        "bf16": bf16_from_fp32(proto),
+        "int8": int8_from_fp32(proto, scales_from_file(scales)),
+    }
+    image = synthetic_samples()[0].rainy
+    speeds, apart = in_runtimes(models, image, threads=threads)
+    rows = {
+        name: {
+            "bytes": made.ByteSize(),
+            "speed": speeds[name],
+            "levels_between_runtimes": apart[name],
+        }
+        for name, made in models.items()
+    }
+    for name, row in rows.items():
+        click.echo(f"{name}: {row}")
+    report = {
+        "script": "benchmarks/precision_speed.py",
+        "model": model.name,
+        "model_sha256": sha256_of(model),
+        "image": list(image.shape),
+        "rounds": ROUNDS,
+        "threads": threads,
+        "machine": machine(),
+        "versions": versions(),
+        "rows": rows,
+    }
+    with written_whole(output) as temporary:
+        temporary.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
