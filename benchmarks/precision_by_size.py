@@ -6,17 +6,16 @@ Each size is one crop of a rainy scikit-image photograph, mirrored where it is t
 rules stands the whole-graph cast, every operator in the low type, which is what most tools do.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
+from report_file import write_report
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from drsformer.bench.report import machine, versions
 from drsformer.calibration.photos import bundled_photo
 from drsformer.calibration.quality import Judge
 from drsformer.calibration.rain import rainy_from_clean, sample_rain
@@ -25,7 +24,6 @@ from drsformer.errors import CalibrationError
 from drsformer.export.onnx_from_checkpoint import load_onnx
 from drsformer.export.precision import LOW, low_from_fp32
 from drsformer.export.typed import typed
-from drsformer.files import sha256_of, written_whole
 
 PATH = click.Path(path_type=Path, dir_okay=False)
 
@@ -86,16 +84,7 @@ def main(model: Path, precision: str, sizes: tuple[str, ...], output: Path) -> N
             shown = [*figures, swapped, str(row["max_levels"])]
         table.add_row("x".join(map(str, row["size"])), row["rules"], *shown)
     Console().print(table)
-    report = {
-        "script": "benchmarks/precision_by_size.py",
-        "model": model.name,
-        "model_sha256": sha256_of(model),
-        "machine": machine(),
-        "versions": versions(),
-        "rows": rows,
-    }
-    with written_whole(output) as temporary:
-        temporary.write_text(json.dumps(report, indent=1) + "\n")
+    write_report(output, __file__, model, rows=rows)
 
 
 if __name__ == "__main__":

@@ -6,18 +6,17 @@ INT8 takes its scales from DIR, once by each method; the first method is the def
 folders with input/ and target/.
 """
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 import onnx
+from report_file import write_report
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from drsformer.bench.report import machine, versions
 from drsformer.calibration.int8_from_fp32 import int8_from_fp32
 from drsformer.calibration.methods import Method
 from drsformer.calibration.quality import Judge, mean_quality
@@ -25,7 +24,6 @@ from drsformer.calibration.samples import crops_from_folder, samples_from_folder
 from drsformer.calibration.scales_from_images import DEFAULT_METHOD, scales_from_images
 from drsformer.export.onnx_from_checkpoint import load_onnx
 from drsformer.export.precision import bf16_from_fp32, fp16_from_fp32
-from drsformer.files import sha256_of, written_whole
 
 PATH = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -75,17 +73,7 @@ def main(model: Path, pairs: tuple[Path, ...], images: Path, output: Path) -> No
             f"{mean.y_psnr_drop_db:.4f}", f"{worst:.4f}",
         )  # fmt: skip
     Console().print(table)
-    report = {
-        "script": "benchmarks/precision_on_pairs.py",
-        "model": model.name,
-        "model_sha256": sha256_of(model),
-        "float32_bytes": proto.ByteSize(),
-        "machine": machine(),
-        "versions": versions(),
-        "rows": rows,
-    }
-    with written_whole(output) as temporary:
-        temporary.write_text(json.dumps(report, indent=1) + "\n")
+    write_report(output, __file__, model, float32_bytes=proto.ByteSize(), rows=rows)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ It also keeps further parts in float32, to show what they would gain: the convol
 q and k, and the residual sums.
 """
 
-import json
 import re
 from dataclasses import asdict
 from pathlib import Path
@@ -15,18 +14,17 @@ from typing import Any
 import click
 import numpy as np
 import onnx
+from report_file import write_report
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from drsformer.bench.report import machine, versions
 from drsformer.calibration.quality import Judge, mean_quality
 from drsformer.calibration.samples import samples_from_folder
 from drsformer.errors import CalibrationError
 from drsformer.export.onnx_from_checkpoint import load_onnx
 from drsformer.export.precision import LOW, RULES
 from drsformer.export.typed import typed
-from drsformer.files import sha256_of, written_whole
 
 PATH = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -95,17 +93,7 @@ def main(model: Path, pairs: tuple[Path, ...], precision: str, output: Path) -> 
             f"{100 * mean.flip_rate:.2f} %", f"{mean.y_psnr_drop_db:.4f}", f"{worst:.4f}",
         )  # fmt: skip
     Console().print(table)
-    report = {
-        "script": "benchmarks/precision_rules.py",
-        "model": model.name,
-        "model_sha256": sha256_of(model),
-        "precision": precision,
-        "machine": machine(),
-        "versions": versions(),
-        "rows": rows,
-    }
-    with written_whole(output) as temporary:
-        temporary.write_text(json.dumps(report, indent=1) + "\n")
+    write_report(output, __file__, model, precision=precision, rows=rows)
 
 
 if __name__ == "__main__":

@@ -3,19 +3,17 @@
 python benchmarks/precision_speed.py MODEL.onnx SCALES.json -o FILE.json
 """
 
-import json
 from pathlib import Path
 
 import click
+from report_file import write_report
 
-from drsformer.bench.report import machine, versions
 from drsformer.calibration.int8_from_fp32 import int8_from_fp32
 from drsformer.calibration.samples import synthetic_samples
 from drsformer.calibration.scales import scales_from_file
 from drsformer.calibration.verdict import ROUNDS, in_runtimes
 from drsformer.export.onnx_from_checkpoint import load_onnx
 from drsformer.export.precision import bf16_from_fp32, fp16_from_fp32
-from drsformer.files import sha256_of, written_whole
 
 PATH = click.Path(path_type=Path, dir_okay=False)
 
@@ -46,19 +44,9 @@ def main(model: Path, scales: Path, threads: int, output: Path) -> None:
     }
     for name, row in rows.items():
         click.echo(f"{name}: {row}")
-    report = {
-        "script": "benchmarks/precision_speed.py",
-        "model": model.name,
-        "model_sha256": sha256_of(model),
-        "image": list(image.shape),
-        "rounds": ROUNDS,
-        "threads": threads,
-        "machine": machine(),
-        "versions": versions(),
-        "rows": rows,
-    }
-    with written_whole(output) as temporary:
-        temporary.write_text(json.dumps(report, indent=1) + "\n")
+    write_report(
+        output, __file__, model, image=list(image.shape), rounds=ROUNDS, threads=threads, rows=rows
+    )
 
 
 if __name__ == "__main__":

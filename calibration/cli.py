@@ -262,7 +262,7 @@ def _print_converted(made: Converted) -> None:
         click.echo(f"kept higher: {part} ({count} nodes): {reason}")
     for cost in made.spared:
         click.echo(
-            f"given up to keep the budget: {cost.group}, {cost.quality.psnr_db:.1f} dB alone"
+            f"left in float16 for the budget: {cost.group}, {cost.quality.psnr_db:.1f} dB alone"
         )
     for words in made.verdict.words:
         click.echo(f"verdict: {words}")

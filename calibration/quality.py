@@ -188,5 +188,5 @@ def _check_finite(output: Batch, sample: Sample, what: str) -> None:
     if not np.isfinite(output).all():
         raise CalibrationError(
             f"{what} gives NaN or Inf on {sample.name} ({sample.rainy.shape[1]} x "
-            f"{sample.rainy.shape[0]} pixels); keep more of it in float32"
+            f"{sample.rainy.shape[0]} pixels); try --bf16, or stay in float32"
         )
