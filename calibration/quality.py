@@ -89,7 +89,9 @@ class Judge:
         rounding = emulated(model)
         free = self._run(with_selections_out(rounding), [[] for _ in self.samples])
         for outputs, sample in zip(free, self.samples, strict=True):
-            _check_finite(outputs[0], sample, "the lower precision")
+            _check_finite(
+                outputs[0], sample, "the lower precision", "try --bf16, or stay in float32"
+            )
         fixed: list[list[Any]] = [[None] for _ in self.samples]
         if imposed:
             masks = [reference.masks for reference in self._references]
@@ -114,7 +116,7 @@ class Judge:
 
     def _reference(self, session: ort.InferenceSession, sample: Sample) -> _Reference:
         output, *masks = session.run(None, {CONTRACT.input_name: input_from_image(sample.rainy)})
-        _check_finite(output, sample, "float32")
+        _check_finite(output, sample, "the float32 model", "validate it with `drs-export validate`")
         image = image_from_output(output, sample.rainy)
         if sample.clean is None:
             return _Reference(output, masks, image, None, None)
@@ -184,9 +186,9 @@ def session_of(proto: onnx.ModelProto, threads: int | None) -> ort.InferenceSess
     )
 
 
-def _check_finite(output: Batch, sample: Sample, what: str) -> None:
+def _check_finite(output: Batch, sample: Sample, what: str, remedy: str) -> None:
     if not np.isfinite(output).all():
         raise CalibrationError(
             f"{what} gives NaN or Inf on {sample.name} ({sample.rainy.shape[1]} x "
-            f"{sample.rainy.shape[0]} pixels); try --bf16, or stay in float32"
+            f"{sample.rainy.shape[0]} pixels); {remedy}"
         )
