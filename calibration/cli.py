@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from drsformer.contract import IO
 from drsformer.errors import DRSformerError
 from drsformer.export.cli import print_exported, steps
 from drsformer.export.onnx_from_checkpoint import load_onnx, onnx_from_checkpoint
@@ -53,7 +54,7 @@ PRECISIONS = get_args(Precision)
 @click.option("--fp8", "precision", flag_value="fp8", help="Likewise, to float8 E4M3.")
 @click.option("--output", "-o", type=FILE, help="By default SOURCE.<precision>.onnx.")
 @click.option(
-    "--io", type=click.Choice(["float32", "float16"]), default="float32", show_default=True,
+    "--io", type=click.Choice(get_args(IO)), default="float32", show_default=True,
     help="Type of input and output.",
 )  # fmt: skip
 @click.option("--scales", "scales_path", type=FILE, help="From `calibrate`, for --int8 and --fp8.")
@@ -66,7 +67,7 @@ def convert(
     source: Path,
     precision: Precision | None,
     output: Path | None,
-    io: str,
+    io: IO,
     scales_path: Path | None,
     images: Path | None,
     pairs: Path | None,
@@ -90,7 +91,7 @@ def convert(
     with steps() as on_step:
         made = convert_file(
             source, output, precision, samples, scales=scales, budget=budget,
-            low_io=io == "float16", threads=threads, on_step=on_step,
+            io=io, threads=threads, on_step=on_step,
         )  # fmt: skip
     _print_converted(made)
 
@@ -181,8 +182,10 @@ def _check_options(
     for name, value in (("--max-drop", max_drop), ("--min-psnr", min_psnr)):
         if value is not None and not math.isfinite(value):
             raise DRSformerError(f"{name} is {value}; expected a number of dB")
-    if precision == "bf16" and io != "float32":
-        raise DRSformerError("a bfloat16 model takes and gives float32; --io float16 is for others")
+    if precision == "bf16" and io == "float16":
+        raise DRSformerError(
+            "a bfloat16 model takes and gives float32 or uint8; --io float16 is for others"
+        )
 
 
 def _exported(source: Path, output: Path) -> Path:

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import onnx
 
+from drsformer.contract import IO
 from drsformer.errors import CalibrationError, ExportError
+from drsformer.export.emulated import emulated
 from drsformer.export.onnx_from_checkpoint import load_onnx
+from drsformer.export.pixel_agreement import check_pixels_agree
+from drsformer.export.pixel_io import PREFIX as PIXELS
+from drsformer.export.pixel_io import with_pixel_io
 from drsformer.export.precision import (
     Kept,
     Precision,
@@ -70,7 +75,7 @@ def convert_file(
     *,
     scales: Scales | None = None,
     budget: Budget | None = None,
-    low_io: bool = False,
+    io: IO = "float32",
     threads: int | None = None,
     on_step: OnStep = lambda step: None,
 ) -> Converted:
@@ -83,7 +88,7 @@ def convert_file(
         samples: images to judge by.
         scales: for "int8" and "fp8".
         budget: leave the worst parts in float16 until it is kept.
-        low_io: whether input and output are float16 too.
+        io: type of input and output; judged are the values, not the pixels made of them.
         threads: of ONNX Runtime; by default all cores.
         on_step: told what is being done.
 
@@ -102,13 +107,17 @@ def convert_file(
     if budget is not None and scales is not None:
         spared = _spared(proto, judge, precision, scales, budget, on_step)
     names = [name for cost in spared for name in cost.nodes]
-    made = _converted(proto, precision, scales, names, low_io=low_io)
+    made = _converted(proto, precision, scales, names, low_io=io == "float16")
     _add_provenance(made, sha256_of(source), scales)
     models = {"fp32": proto}
     if precision in GRIDS:
         models["fp16"] = low_from_fp32(proto, "fp16")
     judged = verdict(models | {precision: made}, judge, threads=threads, on_step=on_step)
-    kept = (*kept_nodes(proto), *_kept_at_16_bits(proto, precision, names))
+    if io == "uint8":
+        made = with_pixel_io(made)
+        runnable = emulated(made) if precision == "bf16" else made  # no CPU runtime has bfloat16
+        check_pixels_agree(runnable, str(output))
+    kept = (*kept_nodes(proto), *_kept_at_16_bits(proto, precision, names), *_kept_pixels(made))
     report_path = output.with_suffix(".precision.json")
     with (
         written_whole(report_path, inputs=[source]) as temporary_report,
@@ -192,6 +201,16 @@ def _kept_at_16_bits(
         Kept(node.name, node.op_type, "float16", why)
         for node, reason in judged_convolutions(proto)
         if (why := reasons.get(node.name, reason)) is not None
+    ]
+
+
+def _kept_pixels(made: onnx.ModelProto) -> list[Kept]:
+    """Return the arithmetic on pixels, which `--io uint8` puts into the graph."""
+    reason = "one of 255 levels is the last bit of float16: a pixel would come out a level off"
+    return [
+        Kept(node.name, node.op_type, "pixels", reason)
+        for node in made.graph.node
+        if node.name.startswith(PIXELS) and node.op_type not in ("Cast", "Transpose")
     ]
 
 

@@ -108,14 +108,17 @@ class Judge:
         session = session_of(proto, self.threads)
         names = [value.name for value in session.get_inputs()]
         return [
-            session.run(
-                None, dict(zip(names, [input_from_image(sample.rainy), *masks], strict=True))
+            _owned(
+                session.run(
+                    None, dict(zip(names, [input_from_image(sample.rainy), *masks], strict=True))
+                )
             )
             for sample, masks in zip(self.samples, more, strict=True)
         ]
 
     def _reference(self, session: ort.InferenceSession, sample: Sample) -> _Reference:
-        output, *masks = session.run(None, {CONTRACT.input_name: input_from_image(sample.rainy)})
+        outputs = session.run(None, {CONTRACT.input_name: input_from_image(sample.rainy)})
+        output, *masks = _owned(outputs)
         _check_finite(output, sample, "the float32 model", "validate it with `drs-export validate`")
         image = image_from_output(output, sample.rainy)
         if sample.clean is None:
@@ -184,6 +187,11 @@ def session_of(proto: onnx.ModelProto, threads: int | None) -> ort.InferenceSess
         providers=["CPUExecutionProvider"],
         disabled_optimizers=["CommonSubexpressionElimination"],
     )
+
+
+def _owned(outputs: Sequence[Any]) -> list[Any]:
+    """Return copies: an output of ONNX Runtime keeps all memory of its session with it."""
+    return [np.array(output) for output in outputs]
 
 
 def _check_finite(output: Batch, sample: Sample, what: str, remedy: str) -> None:

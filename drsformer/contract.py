@@ -9,14 +9,20 @@
       -> clamped to [0, 1], cropped, times the dtype's maximum, rounded half to even
     image  the input's dtype and size
 
+A model exported with `--io uint8` does the scaling, the clamping and the rounding itself:
+
+    input  uint8 (N, H', W', 3), RGB, padded as above
+      -> network ->
+    output uint8 (N, H', W', 3), RGB
+
 Reflection does not repeat the edge (d c b | a b c d | c b a). Where a side is shorter than its
 padding it bounces: b a b a ... for two pixels; a single pixel is repeated. The authors' recipe
 fails there; above, the two agree bit for bit. Only numpy is needed here.
 """
 
 import json
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +31,10 @@ from drsformer.errors import ModelError, ShapeError
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]  # (H, W, 3) RGB
 Batch = NDArray[np.float32]  # (N, 3, H, W) RGB
+Pixels = NDArray[np.uint8]  # (N, H, W, 3) RGB
+IO = Literal["float32", "float16", "uint8"]
 
 METADATA_KEY = "contract"
-DTYPES = ("float32", "float16")
 CHANNELS = 3
 
 
@@ -40,7 +47,7 @@ class Contract:
         output_name: name of the one output tensor.
         layout: axes of both tensors.
         color: order of the channels.
-        dtype: element type of both tensors, "float32" or "float16".
+        dtype: element type of both tensors, an `IO`.
         value_range: what 0 and the image dtype's maximum become.
         multiple_of: height and width of the input must be multiples of this, pixels.
         padding: how an image gets there.
@@ -65,6 +72,14 @@ class Contract:
 
 
 CONTRACT = Contract()
+CONTRACTS: dict[str, Contract] = {
+    "float32": CONTRACT,
+    "float16": replace(CONTRACT, dtype="float16"),
+    "uint8": Contract(
+        layout="NHWC", dtype="uint8", value_range=(0.0, 255.0), output_range="clamped inside",
+        rounding="half to even, inside",
+    ),
+}  # fmt: skip
 
 
 def contract_from_json(text: str, *, source: str) -> Contract:
@@ -85,9 +100,10 @@ def contract_from_json(text: str, *, source: str) -> Contract:
         raise ModelError(
             f"{source}: its contract cannot be read ({error}); export it again with this version"
         ) from error
+    expected = CONTRACTS.get(str(contract.dtype), CONTRACT)
     for field in fields(Contract):
-        found, known = getattr(contract, field.name), getattr(CONTRACT, field.name)
-        if found != known and not (field.name == "dtype" and found in DTYPES):
+        found, known = getattr(contract, field.name), getattr(expected, field.name)
+        if found != known:
             raise ModelError(
                 f"{source}: its contract says {field.name} = {found!r}, this version only knows "
                 f"{known!r}; use the drs-export version that made it, or export it again"
@@ -122,13 +138,63 @@ def input_from_image(image: Image) -> Batch:
     Raises:
         ShapeError: another dtype or shape.
     """
+    padded = _padded(image)
+    scaled = padded.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
+    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+
+
+def pixels_from_image(image: Image) -> Pixels:
+    """Pad one image for a model that takes uint8.
+
+    Args:
+        image: uint8 (H, W, 3), RGB.
+
+    Returns:
+        uint8 (1, H', W', 3), H' and W' the next multiples of 8; contiguous.
+
+    Raises:
+        ShapeError: another dtype or shape; 16-bit images cannot go through such a model.
+    """
+    padded = _padded(image)
+    if padded.dtype != np.uint8:
+        raise ShapeError(
+            f"an image has {padded.dtype} samples, and the model takes 8-bit pixels (--io uint8); "
+            "use one exported with --io float32, or an 8-bit image"
+        )
+    return np.ascontiguousarray(padded[None], np.uint8)
+
+
+def pixels_from_input(batch: Batch) -> Pixels:
+    """Return the 8-bit pixels that a batch was made from, exactly.
+
+    Args:
+        batch: float32 (N, 3, H, W) as `input_from_image` makes it from uint8 images.
+
+    Raises:
+        ShapeError: it holds levels between 8-bit ones, as those of 16-bit images.
+    """
+    levels = batch * np.float32(255)
+    pixels = np.rint(levels)
+    if np.abs(levels - pixels).max(initial=0) > 1e-3:
+        raise ShapeError(
+            "an image has more than 8 bits, and the model takes 8-bit pixels (--io uint8); use one "
+            "exported with --io float32, or an 8-bit image"
+        )
+    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1), np.uint8)
+
+
+def output_from_pixels(pixels: Pixels) -> Batch:
+    """Return a uint8 model's (N, H, W, 3) output as float32 (N, 3, H, W) in [0, 1]."""
+    planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32)
+    return np.divide(planes, np.float32(255), dtype=np.float32)
+
+
+def _padded(image: Image) -> NDArray[Any]:
     check_image(image)
     height, width, _ = image.shape
     padded_height, padded_width = padded_size(height, width)
     padding = ((0, padded_height - height), (0, padded_width - width), (0, 0))
-    padded = np.pad(image, padding, mode="reflect")
-    scaled = padded.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+    return np.pad(image, padding, mode="reflect")
 
 
 def image_from_output(output: Batch, like: Image) -> Image:
@@ -141,7 +207,12 @@ def image_from_output(output: Batch, like: Image) -> Image:
     Returns:
         An image of `like`'s shape and dtype.
     """
-    height, width, _ = like.shape
-    cropped = output[0, :, :height, :width].transpose(1, 2, 0)
-    levels = np.clip(cropped, 0.0, 1.0) * np.float32(np.iinfo(like.dtype).max)
+    inside = cropped(output[0].transpose(1, 2, 0), like)
+    levels = np.clip(inside, 0.0, 1.0) * np.float32(np.iinfo(like.dtype).max)
     return np.ascontiguousarray(np.rint(levels).astype(like.dtype))
+
+
+def cropped(padded: NDArray[Any], like: Image) -> NDArray[Any]:
+    """Return the part of (H', W', 3) that an image of `like`'s size had before padding."""
+    height, width, _ = like.shape
+    return np.ascontiguousarray(padded[:height, :width])

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import click
 from rich.console import Console
@@ -45,6 +45,13 @@ FILE = click.Path(path_type=Path, dir_okay=False)
     help="The runtime to be fast in: ONNX Runtime or OpenVINO. The file runs in both.",
 )
 @click.option("--plain", is_flag=True, help="Export the untransformed network, for comparison.")
+@click.option(
+    "--io",
+    type=click.Choice(["float32", "uint8"]),
+    default="float32",
+    show_default=True,
+    help="Type of input and output; with uint8 pixels go in and pixels come out.",
+)
 def onnx(
     checkpoint: Path,
     output: Path,
@@ -54,13 +61,14 @@ def onnx(
     width: int | None,
     target: Target,
     plain: bool,
+    io: Literal["float32", "uint8"],
 ) -> None:
     """Export CHECKPOINT to a validated ONNX file.
 
     The file is written only if ONNX Runtime gives the same output as the plain PyTorch network.
     The report lies beside it as FILE.validation.json.
     """
-    settings = ExportSettings(opset, batch, height, width, plain, target)
+    settings = ExportSettings(opset, batch, height, width, plain, target, io)
     with steps() as on_step:
         exported = onnx_from_checkpoint(checkpoint, output, settings, on_step=on_step)
     print_exported(exported)

@@ -2,7 +2,9 @@
 
 import json
 import logging
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from drsformer.files import check_readable, sha256_of, written_whole
 
 from .agreement import Report, agreement, rewrite_error
 from .onnx_from_model import ExportSettings, onnx_from_model
+from .pixel_agreement import check_pixels_agree
+from .pixel_io import has_pixel_io, with_pixel_io, without_pixel_io
 
 OnStep = Callable[[str], None]
 log = logging.getLogger(__name__)
@@ -64,6 +68,9 @@ def onnx_from_checkpoint(
     on_step("exporting" if settings.plain else "rewriting, proving and exporting")
     rewritten = None if settings.plain else rewrite_error(model, settings.target)
     proto = onnx_from_model(model, settings, {"checkpoint_sha256": checkpoint.sha256})
+    if settings.io == "uint8":
+        proto = with_pixel_io(proto)
+        check_pixels_agree(proto, str(output))
     target = report_path(output)
     with (
         written_whole(target, inputs=[path]) as temporary_report,
@@ -71,7 +78,8 @@ def onnx_from_checkpoint(
     ):
         temporary.write_bytes(proto.SerializeToString(deterministic=True))
         hashes = (sha256_of(temporary), checkpoint.sha256)
-        report = agreement(temporary, model, hashes=hashes, rewritten=rewritten, on_step=on_step)
+        with _without_pixels(proto, temporary) as compared:
+            report = agreement(compared, model, hashes=hashes, rewritten=rewritten, on_step=on_step)
         raise_unless_passed(report, output, remedy="nothing was written; please report this")
         temporary_report.write_text(report.to_json())
     return Exported(output, target, report, len(proto.graph.node))
@@ -87,9 +95,25 @@ def validate_file(path: Path, checkpoint_path: Path, *, on_step: OnStep = log.in
     """
     on_step(f"reading {checkpoint_path.name}")
     checkpoint = checkpoint_from_file(checkpoint_path)
-    _check_same_network(load_onnx(path), path, checkpoint)
+    proto = load_onnx(path)
+    _check_same_network(proto, path, checkpoint)
     hashes = (sha256_of(path), checkpoint.sha256)
-    return agreement(path, checkpoint.model(), hashes=hashes, stages=True, on_step=on_step)
+    if has_pixel_io(proto):
+        check_pixels_agree(proto, str(path))
+    with _without_pixels(proto, path) as compared:
+        return agreement(compared, checkpoint.model(), hashes=hashes, stages=True, on_step=on_step)
+
+
+@contextmanager
+def _without_pixels(proto: onnx.ModelProto, path: Path) -> Iterator[Path]:
+    """Give the file's float32 form: itself, or one beside the system's temporary files."""
+    if not has_pixel_io(proto):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        inner = Path(folder) / "model.onnx"
+        inner.write_bytes(without_pixel_io(proto).SerializeToString(deterministic=True))
+        yield inner
 
 
 def _check_same_network(proto: onnx.ModelProto, path: Path, checkpoint: Checkpoint) -> None:

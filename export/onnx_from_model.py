@@ -9,7 +9,7 @@ import json
 import logging
 import warnings
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 import onnx
 import onnx_ir as ir
@@ -40,6 +40,7 @@ class ExportSettings:
         width: fixed width, pixels, a multiple of 8, or None.
         plain: export the untransformed network, through PyTorch's own exporter.
         target: what the file is to be fast in; it runs in the others too.
+        io: "float32", or "uint8" to have scaling, layout, clamping and rounding in the graph.
     """
 
     opset: int = DEFAULT_OPSET
@@ -48,6 +49,7 @@ class ExportSettings:
     width: int | None = None
     plain: bool = False
     target: Target = "ort"
+    io: Literal["float32", "uint8"] = "float32"
 
     def __post_init__(self) -> None:
         """Refuse what no file could hold."""

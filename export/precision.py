@@ -15,6 +15,7 @@ import onnx_ir as ir
 
 from drsformer.errors import ExportError
 
+from .pixel_io import has_pixel_io
 from .typed import MOVES, typed
 
 Precision = Literal["fp16", "bf16", "int8", "fp8"]
@@ -167,6 +168,11 @@ def check_convertible(proto: onnx.ModelProto, source: str = "the model") -> None
         raise ExportError(
             f"{source} is in {metadata[METADATA_KEY]} already; convert the float32 file that "
             "`drs-export onnx` wrote"
+        )
+    if has_pixel_io(proto):
+        raise ExportError(
+            f"{source} takes uint8 pixels; convert the file that was exported with --io float32, "
+            "and give --io uint8 there"
         )
     if metadata.get("form") != "deployed":
         raise ExportError(

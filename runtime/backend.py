@@ -1,9 +1,9 @@
 """What a session needs of the library that executes a model, whichever it is."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-from drsformer.contract import Batch
+from numpy.typing import NDArray
 
 Precision = Literal["f32", "bf16"]
 
@@ -36,8 +36,8 @@ class Backend(Protocol):
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
 
-    def run(self, batch: Batch) -> Batch:
-        """Run the network on its one input and return its one output.
+    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
+        """Run the network on its one input and return its one output, in the file's types.
 
         Raises:
             RuntimeError: the library failed, mostly for lack of memory; others as it likes.

@@ -6,8 +6,11 @@ one shape, a video has one, a folder of photos mostly has two; so the last few a
 
 from collections import OrderedDict
 from collections.abc import Callable
+from math import prod
 from threading import Lock
 from typing import Generic, TypeVar
+
+from drsformer.contract import CHANNELS
 
 Shape = tuple[int, ...]
 T = TypeVar("T")
@@ -18,7 +21,7 @@ PIXELS_KEPT = 400_000
 
 
 class ByShape(Generic[T]):
-    """Things by input shape (N, C, H, W); threads may share it."""
+    """Things by input shape, of four sizes in any layout; threads may share it."""
 
     def __init__(self, make: Callable[[Shape], T]) -> None:
         """Take the function that prepares for a shape."""
@@ -41,5 +44,5 @@ class ByShape(Generic[T]):
             return self._kept[shape]
 
     def _has_room(self, shape: Shape) -> bool:
-        pixels = sum(n * height * width for n, _, height, width in (shape, *self._kept))
+        pixels = sum(prod(each) // CHANNELS for each in (shape, *self._kept))
         return len(self._kept) < SHAPES_KEPT and pixels <= PIXELS_KEPT

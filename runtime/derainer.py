@@ -14,7 +14,15 @@ from typing import Self
 
 import numpy as np
 
-from drsformer.contract import Image, check_image, image_from_output, input_from_image, padded_size
+from drsformer.contract import (
+    Image,
+    check_image,
+    cropped,
+    image_from_output,
+    input_from_image,
+    padded_size,
+    pixels_from_image,
+)
 from drsformer.errors import ModelError, ShapeError
 
 from .backend import Precision
@@ -89,7 +97,10 @@ class Derainer:
         check_image(image)
         if self.tiling is not None:
             return derain_tiles(image, session.run, self.tiling, on_tile)
-        result = image_from_output(session.run(input_from_image(image)), like=image)
+        if session.takes_pixels:
+            result = cropped(session.run_pixels(pixels_from_image(image))[0], like=image)
+        else:
+            result = image_from_output(session.run(input_from_image(image)), like=image)
         if on_tile:
             on_tile(1, 1)
         return result

@@ -8,11 +8,12 @@ import os
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import onnxruntime as ort
+from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import EPFail, NotImplemented
 
-from drsformer.contract import Batch
 from drsformer.errors import ModelError, ProviderError
 
 from .backend import TensorInfo
@@ -44,14 +45,14 @@ class OnnxRuntimeBackend:
         self._general = None if provider.by_shape else general
         self._by_shape = ByShape(self._session_of)
 
-    def run(self, batch: Batch) -> Batch:
+    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
         """See `Backend`.
 
         Raises:
             ModelError: the file has changed since it was opened.
         """
         session = self._general or self._by_shape.get(batch.shape)
-        result: Batch = session.run([self.outputs[0].name], {self.inputs[0].name: batch})[0]
+        result: NDArray[Any] = session.run([self.outputs[0].name], {self.inputs[0].name: batch})[0]
         return result
 
     def _session_of(self, shape: Shape) -> ort.InferenceSession:

@@ -10,8 +10,8 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from drsformer.contract import Batch
 from drsformer.errors import ModelError, ProviderError
 
 from .backend import Precision, TensorInfo
@@ -41,11 +41,11 @@ class OpenVinoBackend:
         self.inputs = tuple(_info(port) for port in self._model.inputs)
         self.outputs = tuple(_info(port) for port in self._model.outputs)
 
-    def run(self, batch: Batch) -> Batch:
+    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
         """See `Backend`."""
         with self._lock:
             request = self._requests.get(batch.shape)
-            result: Batch = request.infer({0: batch}, share_inputs=True)[0].copy()
+            result: NDArray[Any] = request.infer({0: batch}, share_inputs=True)[0].copy()
         return result
 
     def _request_of(self, shape: Shape) -> Any:

@@ -6,11 +6,21 @@ that it cannot be read, is cut short, or is another network's.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
-from drsformer.contract import CHANNELS, METADATA_KEY, Batch, Contract, contract_from_json
+from drsformer.contract import (
+    CHANNELS,
+    METADATA_KEY,
+    Batch,
+    Contract,
+    Pixels,
+    contract_from_json,
+    output_from_pixels,
+    pixels_from_input,
+)
 from drsformer.errors import DRSformerError, ModelError, ProviderError, ShapeError
 from drsformer.files import check_readable
 
@@ -61,22 +71,37 @@ class Session:
             ModelError: the file has changed since it was opened, or the backend failed, mostly
                 for lack of memory.
         """
+        if self.takes_pixels:
+            return output_from_pixels(self.run_pixels(pixels_from_input(batch)))
         self._check_size(*batch.shape[2:])
+        result = self._run(batch.astype(self.contract.dtype, copy=False))
+        return np.asarray(result, np.float32)
+
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether the model takes and gives 8-bit pixels: `run_pixels` is the direct way then."""
+        return self.contract.dtype == "uint8"
+
+    def run_pixels(self, pixels: Pixels) -> Pixels:
+        """Run a model with `takes_pixels`: uint8 (N, H, W, 3) to the same; raises as `run`."""
+        self._check_size(*pixels.shape[1:3])
+        return np.asarray(self._run(pixels), np.uint8)
+
+    def _run(self, fed: NDArray[Any]) -> NDArray[Any]:
         try:
-            fed = self._with_fixed_batch(batch).astype(self.contract.dtype, copy=False)
-            output = self._backend.run(fed).astype(np.float32, copy=False)
+            output = self._backend.run(self._with_fixed_batch(fed))
         except DRSformerError:
             raise
         except Exception as error:  # its exceptions have no common base but this
             raise ModelError(
-                f"{self.path} failed on an input of shape {batch.shape}: {one_line(error)}; "
+                f"{self.path} failed on an input of shape {fed.shape}: {one_line(error)}; "
                 "if memory ran out, derain in pieces with --tile"
             ) from error
-        result: Batch = output[: len(batch)]
-        self._check_result(result, batch.shape)
+        result = output[: len(fed)]
+        self._check_result(result, fed.shape)
         return result
 
-    def _check_result(self, result: Batch, shape: tuple[int, ...]) -> None:
+    def _check_result(self, result: NDArray[Any], shape: tuple[int, ...]) -> None:
         if result.shape != shape:
             raise ModelError(
                 f"{self.path} gave {result.shape} for an input of {shape}; it is not a model that "
@@ -88,7 +113,7 @@ class Session:
                 "precision are broken, validate it with `drs-export validate`"
             )
 
-    def _with_fixed_batch(self, batch: Batch) -> Batch:
+    def _with_fixed_batch(self, batch: NDArray[Any]) -> NDArray[Any]:
         """Repeat the last image until a model exported for N images at once gets its N."""
         if self.batch is None or self.batch == len(batch):
             return batch
@@ -124,14 +149,19 @@ class Session:
         found = _describe(inputs), _describe(outputs)
         dtype = self.contract.dtype
         expected = f"{self.contract.input_name}: {dtype}", f"{self.contract.output_name}: {dtype}"
-        if found != expected or any(not _is_nchw(tensor.shape) for tensor in (*inputs, *outputs)):
+        axis = self.contract.layout.index("C")
+        if found != expected or any(
+            len(tensor.shape) != 4 or tensor.shape[axis] not in (CHANNELS, None)
+            for tensor in (*inputs, *outputs)
+        ):
+            layout = f"({', '.join(self.contract.layout)})".replace("C", str(CHANNELS))
             shapes = ", ".join(_shape_text(tensor) for tensor in (*inputs, *outputs))
             raise ModelError(
                 f"{self.path} has {found[0]} -> {found[1]} of shapes {shapes}; its contract says "
-                f"{expected[0]} -> {expected[1]} of (N, {CHANNELS}, H, W); {EXPORT_IT}"
+                f"{expected[0]} -> {expected[1]} of {layout}; {EXPORT_IT}"
             )
-        batch, _, height, width = inputs[0].shape
-        return batch, height, width
+        sizes = dict(zip(self.contract.layout, inputs[0].shape, strict=True))
+        return sizes["N"], sizes["H"], sizes["W"]
 
 
 def _describe(tensors: Sequence[TensorInfo]) -> str:
@@ -141,10 +171,6 @@ def _describe(tensors: Sequence[TensorInfo]) -> str:
 def _shape_text(tensor: TensorInfo) -> str:
     """Return "?x3x?x?" for a tensor of three channels and otherwise free size."""
     return "x".join("?" if size is None else str(size) for size in tensor.shape)
-
-
-def _is_nchw(shape: tuple[int | None, ...]) -> bool:
-    return len(shape) == 4 and shape[1] in (CHANNELS, None)
 
 
 def _open(path: Path, provider: str, threads: int | None, precision: Precision) -> Backend:

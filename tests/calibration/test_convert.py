@@ -187,7 +187,7 @@ def test_sensitivity_shows_each_part_in_a_table_json_and_a_chart(
         (["--fp16", "--scales", "x.json"], "--scales, --max-drop and --min-psnr are for --int8"),
         (["--int8", "--max-drop", "1", "--min-psnr", "40"], "not both"),
         (["--int8", "--max-drop", "nan"], "--max-drop is nan; expected a number of dB"),
-        (["--bf16", "--io", "float16"], "a bfloat16 model takes and gives float32"),
+        (["--bf16", "--io", "float16"], "a bfloat16 model takes and gives float32 or uint8"),
         (["--fp16", "-o", "x.txt"], "x.txt must end in .onnx"),
     ],
 )
