@@ -13,29 +13,18 @@ from rich.table import Table
 
 from drsformer.contract import IO
 from drsformer.errors import DRSformerError
-from drsformer.export.cli import print_exported, steps
-from drsformer.export.onnx_from_checkpoint import load_onnx, onnx_from_checkpoint
-from drsformer.export.onnx_from_model import ExportSettings
+from drsformer.export.cli import steps
+from drsformer.export.onnx_from_checkpoint import load_onnx
 from drsformer.export.precision import Precision, check_convertible
 from drsformer.files import sha256_of, written_whole
 
+from .chain import crops_of, exported, samples_of, scales_for
 from .chart import chart, rms_levels
 from .convert import Budget, Converted, convert_file
 from .methods import Method
 from .quality import Judge, Quality
 from .quantized import GRIDS, convolutions
-from .samples import (
-    CROP_COUNT,
-    CROP_SIDE,
-    SYNTHETIC,
-    Crops,
-    Sample,
-    crops_from_folder,
-    samples_from_folder,
-    synthetic_crops,
-    synthetic_samples,
-)
-from .scales import Scales, check_belongs, scales_from_file
+from .samples import CROP_COUNT, CROP_SIDE, Sample
 from .scales_from_images import DEFAULT_METHOD, scales_from_images
 from .sensitivity import GroupCost
 from .sensitivity import sensitivity as measured_sensitivity
@@ -84,16 +73,16 @@ def convert(
         raise click.UsageError("say which precision: --fp16, --bf16, --int8 or --fp8.")
     _check_options(precision, io, scales_path, max_drop, min_psnr)
     output = output or source.with_name(f"{source.stem}.{precision}.onnx")
-    source = _exported(source, output)
-    samples = _samples(pairs or images)
-    scales = _scales(source, output, precision, scales_path, images, threads)
+    source = exported(source, output)
+    samples = samples_of(pairs or images)
+    scales = scales_for(source, output, precision, scales_path, images, threads)
     budget = Budget(max_drop, min_psnr) if (max_drop, min_psnr) != (None, None) else None
     with steps() as on_step:
         made = convert_file(
             source, output, precision, samples, scales=scales, budget=budget,
             io=io, threads=threads, on_step=on_step,
         )  # fmt: skip
-    _print_converted(made)
+    print_converted(made)
 
 
 @click.command()
@@ -118,7 +107,7 @@ def calibrate(
 ) -> None:
     """Find out how large the tensors of MODEL get on real images, and write their scales."""
     check_convertible(load_onnx(model), str(model))
-    crops = _crops(images, count, size)
+    crops = crops_of(images, count, size)
     with written_whole(output, inputs=[model]) as temporary, steps() as on_step:
         scales = scales_from_images(
             model, crops, grid=grid, method=method, threads=threads, on_step=on_step
@@ -146,11 +135,11 @@ def sensitivity(
     """Lower each part of MODEL alone and measure what it costs."""
     proto = load_onnx(model)
     check_convertible(proto, str(model))
-    samples = _samples(images)
+    samples = samples_of(images)
     scales: dict[str, float] | None = None
     with steps() as on_step:
         if precision in GRIDS:
-            crops = _crops(images, CROP_COUNT, CROP_SIDE)
+            crops = crops_of(images, CROP_COUNT, CROP_SIDE)
             scales = scales_from_images(
                 model, crops, grid=precision, nodes=convolutions(proto), threads=threads,
                 on_step=on_step,
@@ -188,62 +177,7 @@ def _check_options(
         )
 
 
-def _exported(source: Path, output: Path) -> Path:
-    """Return the float32 ONNX file; a checkpoint is exported beside the output first."""
-    if source.suffix == ".onnx":
-        return source
-    path = output.with_name(f"{source.stem}.onnx")
-    if path == output:
-        raise DRSformerError(
-            f"{output} is where the float32 export of {source} goes; name the output otherwise"
-        )
-    with steps() as on_step:
-        exported = onnx_from_checkpoint(source, path, ExportSettings(), on_step=on_step)
-    print_exported(exported)
-    return path
-
-
-def _samples(folder: Path | None) -> list[Sample]:
-    if folder is not None:
-        found: list[Sample] = samples_from_folder(folder)
-        return found
-    click.echo(f"no images given: judging with {SYNTHETIC}")
-    return synthetic_samples()
-
-
-def _crops(folder: Path | None, count: int, size: int) -> Crops:
-    if folder is not None:
-        return crops_from_folder(folder, count, size)
-    click.echo(f"no images given: calibrating with {SYNTHETIC}")
-    return synthetic_crops(count, size)
-
-
-def _scales(
-    source: Path,
-    output: Path,
-    precision: str,
-    path: Path | None,
-    images: Path | None,
-    threads: int | None,
-) -> Scales | None:
-    """Return the scales that a quantised precision needs: given, or made and kept."""
-    if precision not in GRIDS:
-        return None
-    check_convertible(load_onnx(source), str(source))
-    if path is not None:
-        scales = scales_from_file(path)
-        check_belongs(scales, path, sha256_of(source), source, precision)
-        return scales
-    crops = _crops(images, CROP_COUNT, CROP_SIDE)
-    path = output.with_suffix(".scales.json")
-    with written_whole(path, inputs=[source]) as temporary, steps() as on_step:
-        scales = scales_from_images(source, crops, grid=precision, threads=threads, on_step=on_step)
-        temporary.write_text(scales.to_json())
-    click.echo(f"{path}: {len(scales.tensors)} scales from {crops.source}")
-    return scales
-
-
-def _print_converted(made: Converted) -> None:
+def print_converted(made: Converted) -> None:
     console = Console()
     title = f"{made.path.name}, judged on {len(made.verdict.images)} images"
     table = Table(title=title, padding=(0, 0))

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+import drsformer
 from drsformer.errors import CalibrationError
 
 # scikit-image's photographs that ship inside its wheel; public domain or CC0 (see its data/README)
@@ -13,6 +14,8 @@ BUNDLED = (
     "astronaut", "brick", "camera", "chelsea", "coffee", "grass", "gravel", "hubble_deep_field",
     "rocket",
 )  # fmt: skip
+SHIPPED = ("coffee", "chelsea", "rocket")  # crops of three of them, which lie in the package
+PHOTOS = Path(drsformer.__file__).parent / "photos"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
@@ -39,6 +42,11 @@ def bundled_photo(name: str) -> NDArray[np.uint8]:
             "pip install 'drs-export[calibration]'"
         ) from error
     return _as_rgb(getattr(data, name)())
+
+
+def shipped_photo(name: str) -> NDArray[np.uint8]:
+    """Return a 256 x 256 crop of one of `SHIPPED`, uint8 RGB; needs no scikit-image."""
+    return _read(PHOTOS / f"{name}.png")
 
 
 def photos_from_folder(folder: Path) -> list[NDArray[np.uint8]]:

@@ -16,14 +16,13 @@ from drsformer.runtime.compare import levels_8bit
 from drsformer.runtime.images import read_image
 from drsformer.runtime.pairs import images_by_name, pairs_from_folders
 
-from .photos import BUNDLED, bundled_photo
+from .photos import BUNDLED, SHIPPED, bundled_photo, shipped_photo
 from .rain import rainy_from_clean, sample_rain
 
 FEWEST_IMAGES = 4
 CROP_COUNT = 32
 CROP_SIDE = 256  # pixels
 SYNTHETIC = "synthetic rain on scikit-image's photographs"
-JUDGED_PHOTOS = ("coffee", "chelsea", "rocket")
 
 Pixels = NDArray[np.uint8]
 
@@ -120,14 +119,10 @@ def samples_from_folder(folder: Path) -> list[Sample]:
 
 
 def synthetic_samples(side: int = CROP_SIDE) -> list[Sample]:
-    """Return rainy and clean crops of three bundled photographs, none of them a calibration crop.
-
-    Raises:
-        CalibrationError: scikit-image is not installed.
-    """
+    """Return rainy and clean crops of three photographs, none of them a calibration crop."""
     made = []
-    for number, name in enumerate(JUDGED_PHOTOS, 1000):
-        clean = _crop(bundled_photo(name), side, number, name)
+    for number, name in enumerate(SHIPPED, 1000):
+        clean = _crop(shipped_photo(name), side, number, name)
         made.append(Sample(name, _rainy(clean, number), clean))
     return made
 

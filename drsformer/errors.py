@@ -5,6 +5,7 @@
     ├── ExportError           the ONNX file could not be made, or a rewrite's precondition failed
     ├── AgreementError        two implementations differ by more than the stated tolerance
     ├── ModelError            an exported file that the runtime cannot use
+    │   └── EngineError       an engine that could not be built, or that does not fit this machine
     ├── ProviderError         an execution provider that is unknown or not available here
     ├── ShapeError            a size the model or the tiling cannot take
     ├── ImageError            an image or video that cannot be read or written
@@ -32,6 +33,10 @@ class AgreementError(DRSformerError):
 
 class ModelError(DRSformerError):
     """A model file is unreadable or is not one of ours."""
+
+
+class EngineError(ModelError):
+    """An engine could not be built, or does not fit this machine; both sides are named."""
 
 
 class ProviderError(DRSformerError):

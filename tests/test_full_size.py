@@ -78,7 +78,11 @@ def test_float16_stays_finite_and_close_at_every_size(
     proto = onnx.load(full_onnx)
     judge = Judge(proto, [Sample("coffee", photo)])
     (quality,) = judge.judge(fp16_from_fp32(proto))  # NaN and Inf are errors
-    record_property("psnr", f"{quality.psnr_db:.1f} dB, imposed {quality.imposed_psnr_db:.1f} dB")
+    record_property(
+        "fp16",
+        f"{quality.psnr_db:.1f} dB, imposed {quality.imposed_psnr_db:.1f} dB, "
+        f"{100 * quality.flip_rate:.3f} % swapped",
+    )
     assert quality.imposed_psnr_db >= 65
     if height == 256:
         with pytest.raises(CalibrationError, match="NaN or Inf"):

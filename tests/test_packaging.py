@@ -33,7 +33,9 @@ def test_the_wheel_holds_every_module_and_the_weights(wheel_names):
             assert f"drsformer/{path.relative_to(ROOT).as_posix()}" in wheel_names
     for path in (ROOT / "drsformer").rglob("*.py"):
         assert path.relative_to(ROOT).as_posix() in wheel_names
-    assert {"drsformer/py.typed", "drsformer/weights/demo.safetensors"} <= wheel_names
+    assert {
+        "drsformer/py.typed", "drsformer/weights/demo.safetensors", "drsformer/photos/coffee.png"
+    } <= wheel_names  # fmt: skip
 
 
 def test_importing_the_package_imports_nothing_heavy():

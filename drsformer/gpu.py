@@ -1,0 +1,69 @@
+"""Which GPU is here; asked of the CUDA runtime through NVIDIA's own bindings."""
+
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+from drsformer.errors import ProviderError
+
+INSTALL = "pip install 'drs-export[rtx]' or 'drs-export[trt]'"
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU.
+
+    Attributes:
+        name: "NVIDIA GeForce RTX 4090".
+        compute_capability: "8.9".
+        cuda: version of CUDA that the driver knows, "13.0".
+    """
+
+    name: str
+    compute_capability: str
+    cuda: str
+
+
+def cudart() -> Any:
+    """Import the bindings of the CUDA runtime.
+
+    Raises:
+        ProviderError: they are not installed.
+    """
+    try:
+        from cuda.bindings import runtime
+    except ImportError as error:
+        raise ProviderError(
+            f"running engines needs the package cuda-bindings, which is not installed; {INSTALL}"
+        ) from error
+    return runtime
+
+
+def gpu_here(device: int = 0) -> Gpu:
+    """Return what GPU `device` is.
+
+    Raises:
+        ProviderError: there is no GPU, or no driver for it, or the bindings are missing.
+    """
+    runtime = cudart()
+    error, count = runtime.cudaGetDeviceCount()
+    if error != runtime.cudaError_t.cudaSuccess or not count:
+        raise ProviderError(
+            f"no NVIDIA GPU can be used here ({error.name}): engines run on GPUs only; install the "
+            "driver, or run the ONNX file on the CPU"
+        )
+    error, properties = runtime.cudaGetDeviceProperties(device)
+    _, cuda = runtime.cudaDriverGetVersion()
+    if error != runtime.cudaError_t.cudaSuccess:
+        raise ProviderError(f"GPU {device} cannot be used ({error.name})")
+    name = properties.name
+    return Gpu(
+        name.decode() if isinstance(name, bytes) else str(name),
+        f"{properties.major}.{properties.minor}",
+        f"{cuda // 1000}.{cuda % 1000 // 10}",
+    )
+
+
+def platform_here() -> str:
+    """Return the operating system and processor, "linux-x86_64"."""
+    return f"{platform.system()}-{platform.machine()}".lower()

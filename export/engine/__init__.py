@@ -1,0 +1,1 @@
+"""ONNX file to engine: shapes, network, build, audit, manifest."""

@@ -1,0 +1,138 @@
+"""A network becomes an engine in memory; it can be stopped, and says why it could not be built."""
+
+from contextlib import suppress
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+from drsformer.contract import CONTRACT
+from drsformer.errors import EngineError, one_line
+from drsformer.files import written_whole
+
+from .log import OnProgress, new_monitor
+from .network import Parsed
+from .settings import EngineSettings, Hardware
+
+_HARDWARE: dict[Hardware, str] = {
+    "ampere+": "AMPERE_PLUS",
+    "same-capability": "SAME_COMPUTE_CAPABILITY",
+}
+_POLL_S = 0.1
+
+
+def engine_from_network(
+    parsed: Parsed,
+    settings: EngineSettings,
+    *,
+    timing_cache: Path | None = None,
+    on_progress: OnProgress = lambda phase, done, steps: None,
+) -> bytes:
+    """Build an engine.
+
+    Args:
+        parsed: the network.
+        settings: how to build.
+        timing_cache: file of measured kernel times to read and extend; TensorRT only.
+        on_progress: told the phase, the steps done and the steps in all.
+
+    Returns:
+        The engine's bytes.
+
+    Raises:
+        EngineError: it cannot be built, or the library does not know what was asked for.
+        KeyboardInterrupt: Ctrl-C was pressed; the builder was stopped.
+    """
+    config = _config(parsed, settings)
+    cache = _timing_cache(parsed, config, timing_cache)
+    monitor = new_monitor(parsed.module, on_progress)
+    config.progress_monitor = monitor
+    made: list[Any] = []
+    thread = Thread(
+        target=lambda: made.append(parsed.builder.build_serialized_network(parsed.network, config)),
+        daemon=True,
+    )
+    thread.start()
+    try:
+        while thread.is_alive():  # in slices, so that a signal is handled at once
+            thread.join(_POLL_S)
+    except BaseException:
+        monitor.cancelled = True
+        thread.join()
+        raise
+    finally:
+        if cache is not None and timing_cache is not None:
+            _save_timing_cache(config, timing_cache)
+    if not made or made[0] is None:
+        raise EngineError(f"the engine could not be built: {_why(parsed.log, settings)}")
+    return bytes(memoryview(made[0]))
+
+
+def _config(parsed: Parsed, settings: EngineSettings) -> Any:
+    module, builder = parsed.module, parsed.builder
+    config = builder.create_builder_config()
+    for profile in settings.profiles:
+        made = builder.create_optimization_profile()
+        made.set_shape(CONTRACT.input_name, profile.min, profile.opt, profile.max)
+        if config.add_optimization_profile(made) < 0:
+            raise EngineError(f"the shapes {profile} are refused: {_why(parsed.log, settings)}")
+    if settings.workspace_bytes is not None:
+        config.set_memory_pool_limit(module.MemoryPoolType.WORKSPACE, settings.workspace_bytes)
+    if settings.level is not None:
+        config.builder_optimization_level = settings.level
+    config.profiling_verbosity = module.ProfilingVerbosity.DETAILED
+    for asked, flag in (
+        (settings.version_compatible, "VERSION_COMPATIBLE"),
+        (settings.strip_weights, "STRIP_PLAN"),
+        (settings.refit, "REFIT"),
+    ):
+        if asked:
+            config.set_flag(_member(module, module.BuilderFlag, flag))
+    if settings.hardware != "none":
+        config.hardware_compatibility_level = _member(
+            module, module.HardwareCompatibilityLevel, _HARDWARE[settings.hardware]
+        )
+    if settings.targets:
+        config.num_compute_capabilities = len(settings.targets)
+        for i, target in enumerate(settings.targets):
+            name = f"SM{target.replace('.', '')}"
+            config.set_compute_capability(_member(module, module.ComputeCapability, name), i)
+    return config
+
+
+def _member(module: Any, kind: Any, name: str) -> Any:
+    """Return a value of one of the library's enumerations, if this version has it."""
+    if not hasattr(kind, name):
+        known = ", ".join(sorted(getattr(kind, "__members__", {})))
+        raise EngineError(
+            f"{module.__name__} {module.__version__} does not know {name} "
+            f"(of {kind.__name__}: {known})"
+        )
+    return getattr(kind, name)
+
+
+def _timing_cache(parsed: Parsed, config: Any, path: Path | None) -> Any:
+    """Attach the cache; what is in the file of another version or GPU is dropped by TensorRT."""
+    if path is None:
+        return None
+    content = path.read_bytes() if path.is_file() else b""
+    cache = config.create_timing_cache(content) or config.create_timing_cache(b"")
+    if not config.set_timing_cache(cache, ignore_mismatch=False):
+        config.set_timing_cache(config.create_timing_cache(b""), ignore_mismatch=False)
+    return config.get_timing_cache()
+
+
+def _save_timing_cache(config: Any, path: Path) -> None:
+    """Keep what was measured, also of a build that was stopped; losing it only costs time."""
+    with suppress(Exception), written_whole(path) as temporary:
+        temporary.write_bytes(memoryview(config.get_timing_cache().serialize()))
+
+
+def _why(log: Any, settings: EngineSettings) -> str:
+    """Return the library's reason in a line, and what to do where that is known."""
+    text = one_line(log.errors[-1], limit=320) if log.errors else "the library gives no reason"
+    lowered = " ".join(log.errors).lower()
+    if any(word in lowered for word in ("memory", "workspace", "scratch")):
+        limit = settings.workspace_bytes
+        given = "" if limit is None else f" (it was {limit / 2**20:.3g} MiB)"
+        return f"{text}; allow more --workspace{given}, or build for smaller --shapes"
+    return text

@@ -1,0 +1,65 @@
+"""An ONNX model as a TensorRT network: strongly typed, its precision as the file says."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import onnx
+
+from drsformer.errors import EngineError, one_line
+
+from .log import new_log
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A network with what has to live as long as it does.
+
+    Attributes:
+        module: the flavor's Python module.
+        log: what the library said so far.
+        builder: its builder.
+        network: the network.
+        parser: owns the weights.
+    """
+
+    module: Any
+    log: Any
+    builder: Any
+    network: Any
+    parser: Any
+
+
+def network_from_onnx(module: Any, proto: onnx.ModelProto) -> Parsed:
+    """Parse a model.
+
+    Raises:
+        EngineError: the library cannot start, mostly for lack of a GPU, or it refuses the model.
+    """
+    log = new_log(module)
+    try:
+        builder = module.Builder(log)
+    except Exception as error:  # the bindings raise what they like, TypeError mostly
+        raise EngineError(
+            f"{module.__name__} {module.__version__} cannot start its builder: "
+            f"{_last(log) or one_line(str(error))}; TensorRT needs a GPU and its driver to build, "
+            "TensorRT-RTX (--flavor rtx) does not"
+        ) from error
+    network = builder.create_network(_creation_flags(module))
+    parser = module.OnnxParser(network, log)
+    if not parser.parse(proto.SerializeToString()):
+        reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
+        raise EngineError(
+            f"{module.__name__} {module.__version__} cannot read this model: "
+            f"{one_line('; '.join(reasons) or _last(log), limit=300)}"
+        )
+    return Parsed(module, log, builder, network, parser)
+
+
+def _creation_flags(module: Any) -> int:
+    """Ask for strong typing where that is a choice: 10.x needs it said, 11.x ignores it."""
+    flag = getattr(module.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    return 0 if flag is None else 1 << int(flag)
+
+
+def _last(log: Any) -> str:
+    return one_line(log.errors[-1], limit=240) if log.errors else ""
