@@ -18,6 +18,7 @@ from drsformer.flavors import FLAVORS
 
 FORMAT = 1
 SUFFIX = ".json"
+ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
 REBUILD = "build it again with `drs-export trt`"
 
 Shape = tuple[int, int, int, int]
@@ -174,6 +175,13 @@ class Manifest:
                 f"{engine} was built on {self.runs_on.platform}, and here is {platform}; "
                 f"{REBUILD} on this machine"
             )
+
+
+def is_engine(path: Path) -> bool:
+    """Whether a file is an engine: by its ending, or by the manifest beside it."""
+    return path.suffix in ENGINE_SUFFIXES or (
+        path.suffix != ".onnx" and manifest_path(path).is_file()
+    )
 
 
 def manifest_path(engine: Path) -> Path:

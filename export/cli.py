@@ -12,12 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from drsformer.errors import one_line
+from drsformer.errors import AgreementError, one_line
 from drsformer.files import written_whole
+from drsformer.manifest import is_engine
 
 from .agreement import OnStep, Report
 from .cost import Costs, cost_of_file
 from .deployment import Target
+from .engine.validation import validate_engine
 from .inspection import describe
 from .onnx_from_checkpoint import (
     Exported,
@@ -76,10 +78,21 @@ def onnx(
 
 @click.command()
 @click.argument("file", type=FILE)
-@click.option("--checkpoint", type=FILE, required=True, help="What FILE was exported from.")
+@click.option("--checkpoint", type=FILE, help="What an ONNX FILE was exported from.")
 @click.option("--json", "json_path", type=FILE, help="Also write the report to this file.")
-def validate(file: Path, checkpoint: Path, json_path: Path | None) -> None:
-    """Compare an exported FILE with its checkpoint, stage by stage."""
+def validate(file: Path, checkpoint: Path | None, json_path: Path | None) -> None:
+    """Compare an exported FILE with its checkpoint, or an engine with its ONNX file.
+
+    An ONNX file is compared stage by stage. An engine is compared with its manifest and, where
+    there is a GPU, with ONNX Runtime; without one it is said what could not be done.
+    """
+    if is_engine(file):
+        if checkpoint is not None:
+            raise click.UsageError("an engine is validated without --checkpoint.")
+        _validate_engine(file, json_path)
+        return
+    if checkpoint is None:
+        raise click.UsageError("give --checkpoint, what FILE was exported from.")
     with steps() as on_step:
         report = validate_file(file, checkpoint, on_step=on_step)
     Console().print(_report_table(report))
@@ -94,6 +107,29 @@ def validate(file: Path, checkpoint: Path, json_path: Path | None) -> None:
     click.echo(f"{file}: agrees with {checkpoint}")
 
 
+def _validate_engine(file: Path, json_path: Path | None) -> None:
+    with steps() as on_step:
+        report = validate_engine(file, on_step=on_step)
+    table = Table("check", "outcome", Column("", overflow="fold"))
+    for check in report.checks:
+        table.add_row(check.what, check.outcome, escape(check.detail))
+    Console().print(table)
+    for one in report.comparisons:
+        if not one.decides:
+            click.echo(f"{one.tensor} at {one.shape}: {one.detail}")
+    if json_path:
+        with written_whole(json_path, inputs=[file]) as temporary:
+            temporary.write_text(report.to_json())
+    missing = [check.what for check in report.checks if check.outcome == "not done"]
+    differing = [check.what for check in report.checks if check.outcome == "differs"]
+    if differing:
+        raise AgreementError(f"{file} is not what it should be: {', '.join(differing)}")
+    if missing:
+        click.echo(f"{file}: nothing differs, but not done here: {', '.join(missing)}")
+    else:
+        click.echo(f"{file}: agrees with its manifest, its ONNX file and ONNX Runtime")
+
+
 @click.command()
 @click.argument("file", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
@@ -101,7 +137,7 @@ def validate(file: Path, checkpoint: Path, json_path: Path | None) -> None:
 @click.option("--height", default=256, show_default=True, help="For --cost, pixels.")
 @click.option("--width", default=256, show_default=True, help="For --cost, pixels.")
 def inspect(file: Path, as_json: bool, cost: bool, height: int, width: int) -> None:
-    """Show what a checkpoint or an ONNX FILE is and how it was made."""
+    """Show what a checkpoint, an ONNX FILE or an engine is and how it was made."""
     if cost:
         costs = cost_of_file(file, height=height, width=width)
         if as_json:

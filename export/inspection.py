@@ -1,7 +1,8 @@
-"""What a file is: a checkpoint or an ONNX model, told as nested plain values."""
+"""What a file is: a checkpoint, an ONNX model or an engine, told as nested plain values."""
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from drsformer.checkpoint import checkpoint_from_file
 from drsformer.config import DRSformerConfig, variant
 from drsformer.contract import METADATA_KEY
 from drsformer.files import sha256_of
+from drsformer.flavors import FLAVORS
+from drsformer.manifest import is_engine, manifest_of, shapes_text
 
 from .onnx_from_checkpoint import load_onnx, report_path
 
@@ -18,10 +21,10 @@ JSON_KEYS = {METADATA_KEY, "config", "rewrites", "calibration"}  # metadata whos
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Describe a checkpoint or an ONNX file.
+    """Describe a checkpoint, an ONNX file or an engine.
 
     Args:
-        path: a .onnx file; anything else is taken for a checkpoint.
+        path: a .onnx file, or an engine; anything else is taken for a checkpoint.
 
     Returns:
         Section to (name to value); values are JSON-ready.
@@ -29,7 +32,10 @@ def describe(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: not a checkpoint of a DRSformer.
         ExportError: not an ONNX file.
+        EngineError: an engine without its manifest, or that is not the one it describes.
     """
+    if is_engine(path):
+        return _describe_engine(path)
     return _describe_onnx(path) if path.suffix == ".onnx" else _describe_checkpoint(path)
 
 
@@ -42,6 +48,42 @@ def _describe_checkpoint(path: Path) -> dict[str, Any]:
         "network": _network(checkpoint.config)
         | {"parameters": sum(t.numel() for t in checkpoint.state.values()), "tensors": len(shapes)},
     }
+
+
+def _describe_engine(path: Path) -> dict[str, Any]:
+    """Answer which GPU and version it was built for, without any TensorRT."""
+    manifest = manifest_of(path)
+    runs_on, built_on = manifest.runs_on, manifest.built_on
+    able = ", ".join(runs_on.compute_capabilities)
+    described: dict[str, Any] = {
+        "file": {
+            "kind": f"engine of {FLAVORS[manifest.flavor].title}",
+            "bytes": manifest.engine_bytes,
+            "sha256": manifest.engine_sha256,
+        },
+        "runs on": {
+            "library": f"{FLAVORS[manifest.flavor].title} {manifest.version}"
+            + (" and later" if runs_on.version_compatible else ", no other version"),
+            "compute capability": able + (" and newer" if runs_on.newer else ""),
+            "platform": runs_on.platform or "Linux and Windows",
+            "input": [shapes_text(profile) for profile in manifest.profiles],
+        },
+        "computes in": {"precision": manifest.precision} | manifest.layers,
+        "built": {
+            "on": built_on.gpu or "a machine without a GPU",
+            "from": manifest.onnx_file,
+            "onnx_sha256": manifest.onnx_sha256,
+            "checkpoint_sha256": manifest.checkpoint_sha256,
+            "by": manifest.command,
+            "drs_export_version": manifest.drs_export_version,
+        }
+        | {name: value for name, value in manifest.options.items() if value is not None},
+        "contract": asdict(manifest.contract),
+    }
+    if manifest.calibration:
+        described["calibration"] = manifest.calibration
+    described["validation"] = manifest.validation or {"outputs": "not compared on a GPU yet"}
+    return described
 
 
 def _describe_onnx(path: Path) -> dict[str, Any]:

@@ -30,8 +30,10 @@ class Backend(Protocol):
         metadata: the file's own, by key.
         inputs: in the file's order.
         outputs: likewise.
+        concurrency: how many runs at once pay; 1 where one uses all there is.
     """
 
+    concurrency: int
     metadata: dict[str, str]
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]
@@ -42,4 +44,8 @@ class Backend(Protocol):
         Raises:
             RuntimeError: the library failed, mostly for lack of memory; others as it likes.
         """
+        ...
+
+    def close(self) -> None:
+        """Free everything now."""
         ...

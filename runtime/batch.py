@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import tee
 from pathlib import Path
 from typing import Protocol
 
@@ -144,8 +145,8 @@ def _derain_video(job: Job, derainer: Derainer, watcher: Watcher) -> int:
         ) as write,
     ):
         done = 0
-        for frame in reader.frames():
-            clean = derainer.derain(frame)
+        rainy, again = tee(reader.frames())
+        for frame, clean in zip(again, derainer.derain_stream(rainy), strict=True):
             write(clean)
             if done in (0, reader.frame_count // 2):
                 shown = frame, clean

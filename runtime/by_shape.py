@@ -43,6 +43,11 @@ class ByShape(Generic[T]):
             self._kept.move_to_end(shape)
             return self._kept[shape]
 
+    def clear(self) -> None:
+        """Let everything go."""
+        with self._lock:
+            self._kept.clear()
+
     def _has_room(self, shape: Shape) -> bool:
         pixels = sum(prod(each) // CHANNELS for each in (shape, *self._kept))
         return len(self._kept) < SHAPES_KEPT and pixels <= PIXELS_KEPT

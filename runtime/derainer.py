@@ -7,7 +7,7 @@ A Derainer may be used from several threads at once; the backend's threads are t
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -25,6 +25,7 @@ from drsformer.contract import (
 )
 from drsformer.errors import ModelError, ShapeError
 
+from .ahead import in_order
 from .backend import Precision
 from .session import Session
 from .tiles import Blend, OnTile, Tiling, derain_tiles
@@ -48,7 +49,7 @@ class Derainer:
         self,
         path: Path | str,
         *,
-        provider: str = "cpu",
+        provider: str | None = None,
         threads: int | None = None,
         precision: Precision = "f32",
         tile: int | None = None,
@@ -58,8 +59,9 @@ class Derainer:
         """Open a model.
 
         Args:
-            path: an ONNX file written by `drs-export onnx`.
-            provider: one of `drsformer.runtime.providers.NAMES`.
+            path: an ONNX file written by `drs-export onnx` or `convert`, or an engine by `trt`.
+            provider: one of `drsformer.runtime.providers.NAMES`; None for the CPU, or for the
+                library that an engine was built with.
             threads: the backend's threads, at least 1; None for one per core.
             precision: "f32" computes as the file says; "bf16" is a hint to provider "openvino" to
                 compute in bfloat16 where that is faster (see docs/performance.md for its PSNR).
@@ -77,7 +79,7 @@ class Derainer:
         self.tiling = None if tile is None else Tiling(tile, overlap, blend)
         self._session: Session | None = Session(self.path, provider, threads, precision)
         self.contract = self._session.contract
-        self.provider = provider
+        self.provider = provider or self._session.provider
 
     def derain(self, image: Image, on_tile: OnTile | None = None) -> Image:
         """Derain one image.
@@ -96,7 +98,9 @@ class Derainer:
         session = self._opened()
         check_image(image)
         if self.tiling is not None:
-            return derain_tiles(image, session.run, self.tiling, on_tile)
+            return derain_tiles(
+                image, session.run, self.tiling, on_tile, at_once=session.concurrency
+            )
         if session.takes_pixels:
             result = cropped(session.run_pixels(pixels_from_image(image))[0], like=image)
         else:
@@ -121,7 +125,7 @@ class Derainer:
         session = self._opened()
         _check_images(images)
         if self.tiling is not None:
-            return [derain_tiles(image, session.run, self.tiling, None) for image in images]
+            return [self.derain(image) for image in images]
         results: dict[int, Image] = {}
         for indices in _batches(images, session.batch or MAX_BATCH):
             outputs = session.run(np.concatenate([input_from_image(images[i]) for i in indices]))
@@ -129,8 +133,25 @@ class Derainer:
                 results[i] = image_from_output(output[None], like=images[i])
         return [results[i] for i in range(len(images))]
 
+    def derain_stream(self, images: Iterable[Image]) -> Iterator[Image]:
+        """Derain images one after the other as they come; on a GPU several are under way at once.
+
+        Args:
+            images: as for `derain`; at most `concurrency` are taken ahead of what was yielded.
+
+        Yields:
+            The results, in the images' order.
+
+        Raises:
+            ShapeError, ModelError: as `derain`.
+        """
+        at_once = self._opened().concurrency if self.tiling is None else 1
+        yield from in_order(self.derain, images, at_once)
+
     def close(self) -> None:
         """Free the model; closing twice does nothing."""
+        if self._session is not None:
+            self._session.close()
         self._session = None
 
     def __enter__(self) -> Self:

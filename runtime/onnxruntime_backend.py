@@ -27,6 +27,8 @@ FATAL_ONLY = 4  # ONNX Runtime's log level: each of its errors reaches us as an 
 class OnnxRuntimeBackend:
     """A `Backend` over ONNX Runtime."""
 
+    concurrency = 1
+
     def __init__(self, path: Path, provider: Provider, threads: int | None) -> None:
         """Open a file.
 
@@ -54,6 +56,11 @@ class OnnxRuntimeBackend:
         session = self._general or self._by_shape.get(batch.shape)
         result: NDArray[Any] = session.run([self.outputs[0].name], {self.inputs[0].name: batch})[0]
         return result
+
+    def close(self) -> None:
+        """See `Backend`."""
+        self._general = None
+        self._by_shape.clear()
 
     def _session_of(self, shape: Shape) -> ort.InferenceSession:
         """Open the file again, for one input shape."""

@@ -24,6 +24,8 @@ DEVICE = "CPU"
 class OpenVinoBackend:
     """A `Backend` over OpenVINO's CPU plugin; concurrent calls wait for each other."""
 
+    concurrency = 1
+
     def __init__(self, path: Path, threads: int | None, precision: Precision) -> None:
         """Read a file; it is compiled when the first batch comes.
 
@@ -47,6 +49,11 @@ class OpenVinoBackend:
             request = self._requests.get(batch.shape)
             result: NDArray[Any] = request.infer({0: batch}, share_inputs=True)[0].copy()
         return result
+
+    def close(self) -> None:
+        """See `Backend`."""
+        with self._lock:
+            self._requests.clear()
 
     def _request_of(self, shape: Shape) -> Any:
         """Compile the model for one input shape."""

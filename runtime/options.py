@@ -18,7 +18,7 @@ from .tiles import Blend
 class Engine:
     """The arguments of a `Derainer`, but for the model."""
 
-    provider: str
+    provider: str | None
     threads: int | None
     precision: Precision
     tile: int | None
@@ -39,7 +39,7 @@ class Engine:
 
 
 _OPTIONS = (
-    click.option("--provider", default="cpu", show_default=True, help=f"{', '.join(NAMES)}."),
+    click.option("--provider", help=f"{', '.join(NAMES)}.  [default: cpu, or an engine's own]"),
     click.option("--threads", type=int, help="Of the backend; by default one per core."),
     click.option(
         "--precision",
@@ -65,7 +65,7 @@ def engine_options(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def with_engine(
-        provider: str,
+        provider: str | None,
         threads: int | None,
         precision: Precision,
         tile: int | None,

@@ -53,7 +53,11 @@ PROVIDERS = {
 }
 
 OPENVINO = "openvino"  # not through ONNX Runtime; see openvino_backend.py
-NAMES = (*PROVIDERS, OPENVINO)
+DEFAULT = "cpu"
+# These run engines of `drs-export trt`. "tensorrt" does that too, and given an ONNX file it is
+# ONNX Runtime's provider of that name.
+ENGINE_ONLY = ("tensorrt_lean", "tensorrt_rtx")
+NAMES = (*PROVIDERS, OPENVINO, *ENGINE_ONLY)
 
 
 def provider_from_name(name: str) -> Provider:

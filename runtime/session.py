@@ -23,11 +23,13 @@ from drsformer.contract import (
 )
 from drsformer.errors import DRSformerError, ModelError, ProviderError, ShapeError
 from drsformer.files import check_readable
+from drsformer.flavors import FLAVORS
+from drsformer.manifest import is_engine, read_manifest
 
 from .backend import Backend, Precision, TensorInfo
 from .onnxruntime_backend import OnnxRuntimeBackend, one_line
 from .openvino_backend import OpenVinoBackend
-from .providers import EXPORT_IT, OPENVINO, provider_from_name
+from .providers import DEFAULT, ENGINE_ONLY, EXPORT_IT, OPENVINO, provider_from_name
 
 MOST_THREADS = 1024  # a slip of the keyboard would take minutes to start them
 
@@ -40,10 +42,11 @@ class Session:
         batch: the only batch size it takes, or None for any.
         height: the only input height it takes, pixels, or None for any multiple of 8.
         width: the only input width it takes, likewise.
+        provider: what runs it.
     """
 
     def __init__(
-        self, path: Path, provider: str, threads: int | None, precision: Precision = "f32"
+        self, path: Path, provider: str | None, threads: int | None, precision: Precision = "f32"
     ) -> None:
         """Open a file and check that it is a model that this version can feed.
 
@@ -54,6 +57,7 @@ class Session:
         """
         self.path = path
         self._backend = _open(path, provider, threads, precision)
+        self.provider = provider or (read_manifest(path).flavor if is_engine(path) else DEFAULT)
         self.contract = self._read_contract()
         self.batch, self.height, self.width = self._check_tensors()
 
@@ -76,6 +80,15 @@ class Session:
         self._check_size(*batch.shape[2:])
         result = self._run(batch.astype(self.contract.dtype, copy=False))
         return np.asarray(result, np.float32)
+
+    @property
+    def concurrency(self) -> int:
+        """How many runs at once pay."""
+        return self._backend.concurrency
+
+    def close(self) -> None:
+        """Free everything now."""
+        self._backend.close()
 
     @property
     def takes_pixels(self) -> bool:
@@ -173,7 +186,7 @@ def _shape_text(tensor: TensorInfo) -> str:
     return "x".join("?" if size is None else str(size) for size in tensor.shape)
 
 
-def _open(path: Path, provider: str, threads: int | None, precision: Precision) -> Backend:
+def _open(path: Path, provider: str | None, threads: int | None, precision: Precision) -> Backend:
     # ONNX Runtime words the plain reasons as protobuf errors
     check_readable(path, ModelError, EXPORT_IT)
     if threads is not None and not 1 <= threads <= MOST_THREADS:
@@ -184,11 +197,30 @@ def _open(path: Path, provider: str, threads: int | None, precision: Precision) 
         raise ProviderError(
             f"precision is {precision!r}; expected {' or '.join(get_args(Precision))}"
         )
+    if is_engine(path):
+        return _open_engine(path, provider, precision)
+    if provider in ENGINE_ONLY:
+        raise ProviderError(
+            f"provider {provider!r} runs engines, and {path} is none; build one with "
+            "`drs-export trt`"
+        )
     if provider == OPENVINO:
         return OpenVinoBackend(path, threads, precision)
     if precision != "f32":
         raise ProviderError(
-            f"provider {provider!r} computes in the precision that the file says; precision "
-            f"{precision} can be asked of provider {OPENVINO!r} only"
+            f"provider {provider or DEFAULT!r} computes in the precision that the file says; "
+            f"precision {precision} can be asked of provider {OPENVINO!r} only"
         )
-    return OnnxRuntimeBackend(path, provider_from_name(provider), threads)
+    return OnnxRuntimeBackend(path, provider_from_name(provider or DEFAULT), threads)
+
+
+def _open_engine(path: Path, provider: str | None, precision: Precision) -> Backend:
+    from .engine_backend import EngineBackend  # its libraries are extras
+
+    if provider is not None and provider not in FLAVORS:
+        raise ProviderError(
+            f"{path} is an engine, and provider {provider!r} runs ONNX files; leave it out"
+        )
+    if precision != "f32":
+        raise ProviderError(f"{path} computes in the precision it was built with; leave that out")
+    return EngineBackend(path, provider)

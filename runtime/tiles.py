@@ -29,6 +29,8 @@ from drsformer.contract import (
 )
 from drsformer.errors import ShapeError
 
+from .ahead import in_order
+
 Blend = Literal["uniform", "feather"]
 Network = Callable[[Batch], Batch]
 OnTile = Callable[[int, int], None]  # tiles done, tiles in all
@@ -118,7 +120,9 @@ def _ramps(side: int, overlap: int) -> NDArray[np.float32]:
     return np.minimum(from_edge / np.float32(overlap + 1), 1).astype(np.float32)
 
 
-def derain_tiles(image: Image, network: Network, tiling: Tiling, on_tile: OnTile | None) -> Image:
+def derain_tiles(
+    image: Image, network: Network, tiling: Tiling, on_tile: OnTile | None, *, at_once: int = 1
+) -> Image:
     """Derain an image tile by tile.
 
     A row of tiles is summed in one band as wide as the image. What no later row touches is
@@ -130,6 +134,7 @@ def derain_tiles(image: Image, network: Network, tiling: Tiling, on_tile: OnTile
         network: float32 (1, 3, h, w) in [0, 1] to the same shape, not clamped.
         tiling: how to cut.
         on_tile: called after each tile with the number done and the number in all.
+        at_once: tiles of a row that may be under way together.
 
     Returns:
         An image of the same shape and dtype.
@@ -143,8 +148,10 @@ def derain_tiles(image: Image, network: Network, tiling: Tiling, on_tile: OnTile
     result = np.empty_like(image)
     done, count = 0, len(rows.starts) * len(columns.starts)
     for top, next_top in pairwise((*rows.starts, len(rows.total))):
-        for tile, under in _row_of_tiles(image, band, top, columns):
-            under += network(tile)[0] * window
+        row = _row_of_tiles(image, top, len(window), columns)
+        places = (band[:, :, left : left + len(columns.window)] for left in columns.starts)
+        for under, output in zip(places, in_order(network, row, at_once), strict=True):
+            under += output[0] * window
             done += 1
             if on_tile:
                 on_tile(done, count)
@@ -156,15 +163,12 @@ def derain_tiles(image: Image, network: Network, tiling: Tiling, on_tile: OnTile
     return result
 
 
-def _row_of_tiles(
-    image: Image, band: NDArray[np.float32], top: int, columns: Axis
-) -> Iterator[tuple[Batch, NDArray[np.float32]]]:
-    """Yield each tile of a row, as network input, and the part of the band that it lies under."""
+def _row_of_tiles(image: Image, top: int, height: int, columns: Axis) -> Iterator[Batch]:
+    """Yield each tile of a row as network input."""
     y, x = _sources(image.shape[0]), _sources(image.shape[1])
-    height, width = band.shape[1], len(columns.window)
     for left in columns.starts:
-        tile = image[np.ix_(y[top : top + height], x[left : left + width])]
-        yield input_from_image(tile), band[:, :, left : left + width]
+        right = left + len(columns.window)
+        yield input_from_image(image[np.ix_(y[top : top + height], x[left:right])])
 
 
 def _sources(length: int) -> NDArray[np.intp]:

@@ -1,0 +1,179 @@
+"""The engine on a GPU against ONNX Runtime on the same typed ONNX file, through Polygraphy.
+
+Two questions are asked apart. Does this engine give what its file says? Its output is compared.
+Where do they part? A second engine of the same network is built, with the outputs of the network's
+stages and its top-k selections as further outputs; marking them may change what is fused, so only
+the first answer decides.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import polygraphy.config
+from numpy.typing import NDArray
+from polygraphy.backend.common import BytesFromPath
+from polygraphy.backend.onnx import BytesFromOnnx, modify_outputs
+from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
+from polygraphy.backend.trt import EngineFromBytes, TrtRunner
+from polygraphy.logger import G_LOGGER
+
+from drsformer.contract import CONTRACT
+from drsformer.flavors import FLAVORS, module_of
+from drsformer.manifest import Manifest, Profile, Shape
+
+from ..emulated import emulated
+from ..onnx_ops import STAGE_PREFIX
+from ..selection import flip_rate, selection_names, with_selections_out
+from .build import engine_from_network
+from .network import network_from_onnx
+from .settings import EngineSettings
+
+OnStep = Callable[[str], None]
+# dB of the output against ONNX Runtime on the same file; what separates them is the order of sums,
+# the top-k entries that flip by it, and TF32 in float32 engines
+LEAST_PSNR_DB = {"fp32": 60.0, "fp16": 50.0, "bf16": 40.0, "int8": 40.0, "fp8": 40.0}
+MOST_PIXELS = 512 * 512  # ONNX Runtime on the CPU is the slow one
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One tensor on one input.
+
+    Attributes:
+        tensor: "output", a stage, or "top-k selections".
+        shape: of the input, as text.
+        psnr_db: against ONNX Runtime's largest magnitude, dB; None where equal, or for selections.
+        flip_rate: share of selected entries that differ; None for tensors.
+        decides: whether the validation depends on it.
+        passed: whether it is within what is allowed.
+    """
+
+    tensor: str
+    shape: str
+    psnr_db: float | None
+    flip_rate: float | None
+    decides: bool
+    passed: bool
+
+    @property
+    def detail(self) -> str:
+        """The figure in words."""
+        if self.flip_rate is not None:
+            return f"{100 * self.flip_rate:.3f} % of entries differ"
+        return "equal" if self.psnr_db is None else f"{self.psnr_db:.1f} dB"
+
+
+def compared_on_gpu(
+    engine: Path, manifest: Manifest, proto: onnx.ModelProto, *, on_step: OnStep
+) -> list[Comparison]:
+    """Run the engine, and a marked one, and ONNX Runtime on the same noise.
+
+    Args:
+        engine: fits the GPU that is here.
+        manifest: of the engine.
+        proto: what it was built from.
+        on_step: told what is being done.
+    """
+    made: list[Comparison] = []
+    with _polygraphy(manifest.flavor):
+        for profile in manifest.profiles:
+            shape = _shape_to_try(profile, manifest)
+            feed = {manifest.contract.input_name: _noise(shape, manifest.contract.dtype)}
+            on_step(f"running {'x'.join(map(str, shape))}")
+            (found,) = _run_engine(EngineFromBytes(BytesFromPath(str(engine))), feed).values()
+            (expected,) = _run_onnx(proto, feed).values()
+            allowed = LEAST_PSNR_DB[manifest.precision]
+            made.append(_row("output", shape, found, expected, allowed))
+            on_step("looking where they part")
+            made += _stages(manifest, proto, shape, feed)
+    return made
+
+
+def marked(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model whose stages and top-k selections are further outputs."""
+    stages = [
+        name for node in proto.graph.node for name in node.output if name.startswith(STAGE_PREFIX)
+    ]
+    selected = with_selections_out(onnx.shape_inference.infer_shapes(proto))
+    extra = [value.name for value in selected.graph.output][1:]
+    made: onnx.ModelProto = modify_outputs(selected, [*stages, CONTRACT.output_name, *extra])
+    return made
+
+
+def _stages(
+    manifest: Manifest, proto: onnx.ModelProto, shape: Shape, feed: dict[str, NDArray[Any]]
+) -> Iterator[Comparison]:
+    model = marked(proto)
+    module = module_of(FLAVORS[manifest.flavor])
+    parsed = network_from_onnx(module, model)
+    settings = EngineSettings(FLAVORS[manifest.flavor], (Profile(shape, shape, shape),))
+    content = engine_from_network(parsed, settings)
+    found = _run_engine(EngineFromBytes(content), feed)
+    expected = _run_onnx(model, feed)
+    selections = selection_names(proto)
+    for name in expected:
+        if name not in selections and name != CONTRACT.output_name:
+            yield _row(name.removeprefix(STAGE_PREFIX), shape, found[name], expected[name], None)
+    rate = flip_rate([found[n] for n in selections], [expected[n] for n in selections])
+    yield Comparison("top-k selections", _text(shape), None, rate, False, True)
+
+
+@contextmanager
+def _polygraphy(flavor: str) -> Iterator[None]:
+    """Let Polygraphy drive this flavor, and be silent."""
+    before = polygraphy.config.USE_TENSORRT_RTX
+    polygraphy.config.USE_TENSORRT_RTX = flavor == "tensorrt_rtx"
+    try:
+        with G_LOGGER.verbosity(G_LOGGER.CRITICAL):
+            yield
+    finally:
+        polygraphy.config.USE_TENSORRT_RTX = before
+
+
+def _run_engine(load: Any, feed: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    with TrtRunner(load) as runner:
+        return {name: np.array(value) for name, value in runner.infer(feed).items()}
+
+
+def _run_onnx(proto: onnx.ModelProto, feed: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    bfloat16 = onnx.TensorProto.BFLOAT16
+    if any(weight.data_type == bfloat16 for weight in proto.graph.initializer):
+        proto = emulated(proto)  # no CPU runtime computes in it
+    with OnnxrtRunner(SessionFromOnnx(BytesFromOnnx(proto))) as runner:
+        return {name: np.array(value) for name, value in runner.infer(feed).items()}
+
+
+def _row(
+    tensor: str, shape: Shape, found: NDArray[Any], expected: NDArray[Any], allowed: float | None
+) -> Comparison:
+    error = found.astype(np.float64) - expected.astype(np.float64)
+    mean = float(np.mean(error**2))
+    peak = float(np.abs(expected.astype(np.float64)).max()) or 1.0
+    psnr = math.inf if mean == 0 else 10 * math.log10(peak**2 / mean)
+    finite = math.isfinite(mean)
+    passed = finite and (allowed is None or psnr >= allowed)
+    return Comparison(
+        tensor, _text(shape), None if psnr == math.inf else psnr, None, allowed is not None, passed
+    )
+
+
+def _shape_to_try(profile: Profile, manifest: Manifest) -> Shape:
+    """Return the shape it is fastest at, or the smallest where that would take the CPU minutes."""
+    sizes = dict(zip(manifest.contract.layout, profile.opt, strict=True))
+    small = sizes["N"] * sizes["H"] * sizes["W"] <= MOST_PIXELS
+    return profile.opt if small else profile.min
+
+
+def _noise(shape: Sequence[int], dtype: str) -> NDArray[Any]:
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    return pixels if dtype == "uint8" else (pixels / np.float32(255)).astype(dtype)
+
+
+def _text(shape: Shape) -> str:
+    return "x".join(map(str, shape))

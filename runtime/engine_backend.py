@@ -1,0 +1,318 @@
+"""Engines executed by TensorRT, its lean runtime, or TensorRT-RTX. No torch.
+
+The manifest is read first, and an engine that does not fit this machine is refused with both sides
+named, before the library sees it.
+
+    lanes    each has a stream, so callers in several threads upload, compute and download side by
+             side; a caller that finds none free waits
+    plans    per lane and input shape: a context, pinned and device buffers, memory sized for that
+             very shape, and from the second run on a CUDA graph of upload, compute and download
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import LifoQueue
+from threading import Lock
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drsformer.contract import METADATA_KEY
+from drsformer.errors import DRSformerError, EngineError, ProviderError, one_line
+from drsformer.files import written_whole
+from drsformer.flavors import FLAVORS, module_of, version_of
+from drsformer.gpu import gpu_here, platform_here
+from drsformer.manifest import REBUILD, Manifest, manifest_of
+
+from .backend import TensorInfo
+from .cuda import Device, Graph, Pinned, Stream
+
+LANES = 3  # upload, compute and download of three inputs can overlap
+PLANS_KEPT = 2  # per lane: a video has one shape, tiles have one
+log = logging.getLogger(__name__)
+
+
+class EngineBackend:
+    """A `Backend` over an engine."""
+
+    concurrency = LANES
+
+    def __init__(self, path: Path, flavor: str | None = None) -> None:
+        """Read the manifest, compare it with this machine, and load the engine.
+
+        Args:
+            path: the engine; its manifest lies beside it.
+            flavor: the library that was asked for; None for the engine's own.
+
+        Raises:
+            EngineError: the engine or its manifest is missing, damaged, or of another flavor,
+                version, platform or GPU.
+            ProviderError: the library is not installed, or there is no GPU.
+        """
+        self._path = path
+        manifest = self.manifest = manifest_of(path)
+        module = _module_for(manifest, flavor, path)
+        manifest.check_version(version_of(module), path)
+        manifest.check_platform(platform_here(), path)
+        gpu = gpu_here()
+        manifest.check_gpu(gpu.name, gpu.compute_capability, path)
+        self._loaded = _Loaded(module, path, manifest)
+        self.metadata = {METADATA_KEY: manifest.contract.to_json()}
+        self.inputs: tuple[TensorInfo, ...] = (self._info(manifest.contract.input_name),)
+        self.outputs: tuple[TensorInfo, ...] = (self._info(manifest.contract.output_name),)
+        self._lanes = [_Lane(self._loaded) for _ in range(LANES)]
+        self._free: LifoQueue[_Lane] = LifoQueue()
+        for lane in self._lanes:
+            self._free.put(lane)
+
+    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
+        """See `Backend`.
+
+        Raises:
+            ShapeError: the shape is in no profile.
+        """
+        profile = self.manifest.check_profile(batch.shape, self._path)
+        with self._lane() as lane:
+            return lane.run(batch, profile)
+
+    def close(self) -> None:
+        """Free all of the GPU's memory; waits for runs that are under way."""
+        for _ in self._lanes:
+            self._free.get().close()
+        self._lanes = []
+        self._loaded.close()
+
+    @contextmanager
+    def _lane(self) -> Iterator["_Lane"]:
+        lane = self._free.get()
+        try:
+            yield lane
+        finally:
+            self._free.put(lane)
+
+    def _info(self, name: str) -> TensorInfo:
+        """Describe a tensor; sizes that the profiles leave no choice about are fixed."""
+        profiles = self.manifest.profiles
+        sizes = zip(*(zip(p.min, p.max, strict=True) for p in profiles), strict=True)
+        shape = tuple(
+            ranges[0][0] if len({size for pair in ranges for size in pair}) == 1 else None
+            for ranges in sizes
+        )
+        return TensorInfo(name, self.manifest.contract.dtype, shape)
+
+
+class _Loaded:
+    """The deserialised engine with what it needs to live.
+
+    Attributes:
+        engine: TensorRT's engine.
+        contract: of the manifest.
+    """
+
+    def __init__(self, module: ModuleType, path: Path, manifest: Manifest) -> None:
+        self._module, self._path, self.manifest = module, path, manifest
+        self._log = _new_log(module)
+        self._runtime = module.Runtime(self._log)
+        if manifest.runs_on.version_compatible:
+            self._runtime.engine_host_code_allowed = True  # its lean runtime is inside the engine
+        self.engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
+        if self.engine is None:
+            reason = one_line(self._log.errors[-1], limit=300) if self._log.errors else "no reason"
+            raise EngineError(f"{path} cannot be loaded: {reason}; {REBUILD} on this machine")
+        if manifest.options.get("stripped_weights"):
+            self._put_weights_in()
+        self._cache: Any = None
+        self._lock = Lock()
+
+    def context(self, profile: int, stream: Stream) -> Any:
+        """Return a new context, without memory of its own, set to a profile."""
+        strategy = self._module.ExecutionContextAllocationStrategy.USER_MANAGED
+        with self._lock:
+            if hasattr(self._module, "IRuntimeCache"):
+                context = self.engine.create_execution_context(self._rtx_config(strategy))
+            else:
+                context = self.engine.create_execution_context(strategy)
+        if context is None or not context.set_optimization_profile_async(profile, stream.handle):
+            reason = one_line(self._log.errors[-1]) if self._log.errors else "no reason given"
+            raise RuntimeError(f"no execution context: {reason}")
+        return context
+
+    @property
+    def records_graphs_itself(self) -> bool:
+        """Whether the library replays its own CUDA graphs: TensorRT-RTX does."""
+        return hasattr(self._module, "CudaGraphStrategy")
+
+    def save_cache(self) -> None:
+        """Keep the kernels that TensorRT-RTX compiled for this GPU, beside the engine."""
+        if self._cache is None:
+            return
+        try:
+            with written_whole(_cache_path(self._path)) as temporary:
+                temporary.write_bytes(memoryview(self._cache.serialize()))
+        except DRSformerError as error:  # it only costs time at the next start
+            log.warning("%s", error)
+
+    def close(self) -> None:
+        """Free the engine; contexts must be gone."""
+        self.save_cache()
+        self._cache = None
+        self.engine = None
+        self._runtime = None
+
+    def _rtx_config(self, strategy: Any) -> Any:
+        config = self.engine.create_runtime_config()
+        config.set_execution_context_allocation_strategy(strategy)
+        config.cuda_graph_strategy = self._module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+        if self._cache is None:
+            self._cache = config.create_runtime_cache()
+            with suppress(OSError):  # the first start has none
+                self._cache.deserialize(_cache_path(self._path).read_bytes())
+        config.set_runtime_cache(self._cache)
+        return config
+
+    def _put_weights_in(self) -> None:
+        """Refit an engine that was built without weights from the ONNX file beside it."""
+        source = self._path.with_name(self.manifest.onnx_file)
+        if not source.is_file():
+            raise EngineError(
+                f"{self._path} was built without weights, and {source.name}, which has them, is "
+                "not beside it; copy it there"
+            )
+        refitter = self._module.Refitter(self.engine, self._log)
+        parser = self._module.OnnxParserRefitter(refitter, self._log)
+        if not parser.refit_from_file(str(source)) or not refitter.refit_cuda_engine():
+            reason = one_line(self._log.errors[-1]) if self._log.errors else "no reason given"
+            raise EngineError(f"{self._path} cannot take the weights of {source.name}: {reason}")
+
+
+class _Lane:
+    """A stream with its plans; used by one thread at a time."""
+
+    def __init__(self, loaded: _Loaded) -> None:
+        self._loaded = loaded
+        self._stream = Stream()
+        self._plans: OrderedDict[tuple[int, ...], _Plan] = OrderedDict()
+
+    def run(self, batch: NDArray[Any], profile: int) -> NDArray[Any]:
+        plan = self._plans.get(batch.shape)
+        if plan is None:
+            while len(self._plans) >= PLANS_KEPT:
+                self._plans.popitem(last=False)[1].close()
+            plan = self._plans[batch.shape] = _Plan(
+                self._loaded, self._stream, batch.shape, profile
+            )
+        self._plans.move_to_end(batch.shape)
+        return plan.run(batch)
+
+    def close(self) -> None:
+        for plan in self._plans.values():
+            plan.close()
+        self._plans.clear()
+        self._stream.close()
+
+
+class _Plan:
+    """What one stream needs for one input shape."""
+
+    def __init__(
+        self, loaded: _Loaded, stream: Stream, shape: tuple[int, ...], profile: int
+    ) -> None:
+        contract = loaded.manifest.contract
+        self._loaded, self._stream = loaded, stream
+        self._graph: Graph | None = None
+        self._ran = False
+        self._owned: list[Pinned | Device] = []
+        try:
+            self._context = loaded.context(profile, stream)
+            if not self._context.set_input_shape(contract.input_name, shape):
+                raise RuntimeError(f"the shape {shape} is refused")
+            # the output has the input's shape: the network keeps sizes, and so does the contract
+            self._input, self._output = (self._own(Pinned(shape, contract.dtype)) for _ in range(2))
+            self._on_input, self._on_output = (
+                self._own(Device(self._input.nbytes)) for _ in range(2)
+            )
+            self._context.set_tensor_address(contract.input_name, self._on_input.address)
+            self._context.set_tensor_address(contract.output_name, self._on_output.address)
+            needed = self._context.update_device_memory_size_for_shapes()
+            scratch = self._own(Device(needed))
+            self._context.set_device_memory(scratch.address, needed)
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
+        np.copyto(self._input.array, batch)
+        if self._graph is not None:
+            self._graph.launch()
+        else:
+            self._queue()
+        self._stream.wait()
+        result: NDArray[Any] = self._output.array.copy()
+        if not self._ran:
+            self._ran = True  # the first run sets up what no recording may contain
+            if not self._loaded.records_graphs_itself:
+                self._graph = self._stream.captured(self._queue)
+        return result
+
+    def close(self) -> None:
+        if self._graph is not None:
+            self._graph.close()
+            self._graph = None
+        self._context = None
+        for owned in reversed(self._owned):
+            owned.close()
+        self._owned.clear()
+
+    def _queue(self) -> None:
+        self._stream.upload(self._on_input.address, self._input)
+        if not self._context.execute_async_v3(self._stream.handle):
+            raise RuntimeError("the engine could not be queued")
+        self._stream.download(self._output, self._on_output.address)
+
+    def _own(self, thing: Any) -> Any:
+        self._owned.append(thing)
+        return thing
+
+
+def _module_for(manifest: Manifest, asked: str | None, path: Path) -> ModuleType:
+    """Import the library that runs an engine."""
+    able = [manifest.flavor]
+    if manifest.flavor == "tensorrt" and manifest.runs_on.version_compatible:
+        able.append("tensorrt_lean")
+    if asked is not None and asked not in able:
+        raise EngineError(
+            f"{path} is an engine of {FLAVORS[manifest.flavor].title}, and provider {asked!r} was "
+            f"asked for; it runs with {' or '.join(able)}"
+        )
+    refused: ProviderError | None = None
+    for name in [asked] if asked else able:
+        try:
+            return module_of(FLAVORS[name])
+        except ProviderError as error:
+            refused = refused or error
+    assert refused is not None
+    raise ProviderError(f"{path} needs {FLAVORS[manifest.flavor].title}: {refused}") from refused
+
+
+def _cache_path(engine: Path) -> Path:
+    return engine.with_name(f"{engine.name}.cache")
+
+
+def _new_log(module: Any) -> Any:
+    class Log(module.ILogger):  # type: ignore[misc]  # no type information
+        def __init__(self) -> None:
+            module.ILogger.__init__(self)
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity <= module.ILogger.ERROR:
+                self.errors.append(message)
+            elif severity == module.ILogger.WARNING:
+                log.warning("%s", message)
+
+    return Log()
