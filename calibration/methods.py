@@ -4,6 +4,7 @@ minmax clips nothing; percentile clips the rarest values; mse weighs clipping ag
 by squared error; entropy by Kullback-Leibler divergence, as TensorRT's old calibrators did.
 """
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -15,6 +16,9 @@ Method = Literal["minmax", "percentile", "mse", "entropy"]
 PERCENTILE = 99.99
 CANDIDATES = 100  # clipping points tried between a tenth of the largest magnitude and all of it
 STEPS = 128  # of the grid, half of it
+# TensorRT-RTX writes a scale into the source of the kernels that use it, so each further scale is a
+# further kernel: 233 of them made an engine larger than float16's (docs/decisions.md)
+SHARED_PER_OCTAVE = 4
 
 
 def clip_of(histogram: Histogram, method: Method) -> float:
@@ -26,6 +30,11 @@ def clip_of(histogram: Histogram, method: Method) -> float:
     tried = histogram.largest * np.linspace(0.1, 1.0, CANDIDATES)
     cost = _squared_error if method == "mse" else _divergence
     return float(tried[int(np.argmin([cost(histogram, clip) for clip in tried]))])
+
+
+def shared_step(step: float) -> float:
+    """Return the nearest of few step sizes, at most 9 % off: tensors share them."""
+    return float(2.0 ** (round(math.log2(step) * SHARED_PER_OCTAVE) / SHARED_PER_OCTAVE))
 
 
 def _percentile(histogram: Histogram) -> float:

@@ -10,7 +10,7 @@ from drsformer.export.onnx_from_checkpoint import load_onnx
 from drsformer.export.precision import check_convertible
 from drsformer.files import sha256_of
 
-from .methods import Method, clip_of
+from .methods import Method, clip_of, shared_step
 from .quantized import GRIDS, quantizable
 from .ranges import histograms
 from .samples import Crops
@@ -59,7 +59,8 @@ def scales_from_images(
             raise CalibrationError(
                 f"{name} is 0 everywhere on these images, so it has no range; calibrate on others"
             )
-        ranges[name] = Range(histogram.largest, clip, clip / GRIDS[grid].largest)
+        step = shared_step(clip / GRIDS[grid].largest)
+        ranges[name] = Range(histogram.largest, step * GRIDS[grid].largest, step)
     images = {
         "source": crops.source,
         "count": len(crops.images),

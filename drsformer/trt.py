@@ -137,6 +137,8 @@ def trt(
         )
 
     _check_early(stage, chosen, targets, shapes, batch, level, version_compatible, hardware)
+    if not emit_script:
+        stage.flavors.module_of(chosen)  # likewise, that it is not installed
     typed = typed_onnx(Source(source, precision, io, images, pairs, scales, threads), output)
     settings = settings_for(typed)
     command = shlex.join(["drs-export", *sys.argv[1:]])
@@ -333,7 +335,10 @@ OnProgress = Callable[[str, int, int], None]
 def _progress() -> Iterator[tuple[OnStep, OnProgress]]:
     """Show on stderr what the builder is at: the present phase and its steps."""
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task("starting", total=None)
 
         def on_step(step: str) -> None:

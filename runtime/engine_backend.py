@@ -23,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsformer.contract import METADATA_KEY
-from drsformer.errors import DRSformerError, EngineError, ProviderError, one_line
+from drsformer.errors import DRSformerError, EngineError, ProviderError
 from drsformer.files import written_whole
 from drsformer.flavors import FLAVORS, module_of, version_of
 from drsformer.gpu import gpu_here, platform_here
 from drsformer.manifest import REBUILD, Manifest, manifest_of
+from drsformer.trt_log import log_of
 
 from .backend import TensorInfo
 from .cuda import Device, Graph, Pinned, Stream
@@ -116,13 +117,14 @@ class _Loaded:
 
     def __init__(self, module: ModuleType, path: Path, manifest: Manifest) -> None:
         self._module, self._path, self.manifest = module, path, manifest
-        self._log = _new_log(module)
+        self._log = log_of(module)
+        self._log.clear()
         self._runtime = module.Runtime(self._log)
         if manifest.runs_on.version_compatible:
             self._runtime.engine_host_code_allowed = True  # its lean runtime is inside the engine
         self.engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
         if self.engine is None:
-            reason = one_line(self._log.errors[-1], limit=300) if self._log.errors else "no reason"
+            reason = self._log.reason()
             raise EngineError(f"{path} cannot be loaded: {reason}; {REBUILD} on this machine")
         if manifest.options.get("stripped_weights"):
             self._put_weights_in()
@@ -138,8 +140,7 @@ class _Loaded:
             else:
                 context = self.engine.create_execution_context(strategy)
         if context is None or not context.set_optimization_profile_async(profile, stream.handle):
-            reason = one_line(self._log.errors[-1]) if self._log.errors else "no reason given"
-            raise RuntimeError(f"no execution context: {reason}")
+            raise RuntimeError(f"no execution context: {self._log.reason()}")
         return context
 
     @property
@@ -186,8 +187,9 @@ class _Loaded:
         refitter = self._module.Refitter(self.engine, self._log)
         parser = self._module.OnnxParserRefitter(refitter, self._log)
         if not parser.refit_from_file(str(source)) or not refitter.refit_cuda_engine():
-            reason = one_line(self._log.errors[-1]) if self._log.errors else "no reason given"
-            raise EngineError(f"{self._path} cannot take the weights of {source.name}: {reason}")
+            raise EngineError(
+                f"{self._path} cannot take the weights of {source.name}: {self._log.reason()}"
+            )
 
 
 class _Lane:
@@ -301,18 +303,3 @@ def _module_for(manifest: Manifest, asked: str | None, path: Path) -> ModuleType
 
 def _cache_path(engine: Path) -> Path:
     return engine.with_name(f"{engine.name}.cache")
-
-
-def _new_log(module: Any) -> Any:
-    class Log(module.ILogger):  # type: ignore[misc]  # no type information
-        def __init__(self) -> None:
-            module.ILogger.__init__(self)
-            self.errors: list[str] = []
-
-        def log(self, severity: Any, message: str) -> None:
-            if severity <= module.ILogger.ERROR:
-                self.errors.append(message)
-            elif severity == module.ILogger.WARNING:
-                log.warning("%s", message)
-
-    return Log()

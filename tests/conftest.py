@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
 from drsformer.cli import main
-from drsformer.config import config_from_state_dict
+from drsformer.config import DRSformerConfig, config_from_state_dict
+from drsformer.export.onnx_from_model import ExportSettings, onnx_from_model
 from drsformer.model import DRSformer
 
 from .fill_weights import fill
@@ -20,6 +22,10 @@ from .fill_weights import fill
 DATA = Path(__file__).parent / "data"
 CASES = ("small_mefc", "small_plain", "odd_heads", "bias_mefc", "paper_mefc", "paper_plain")
 SMALL_CASES = CASES[:4]
+# the smallest network with every part but the MEFC
+TINY = DRSformerConfig(
+    dim=8, num_blocks=(1, 1, 1, 1), heads=(1, 1, 2, 2), hidden=(21, 42, 85, 170, 42), mefc=False
+)
 
 
 @dataclass(frozen=True)
@@ -88,10 +94,29 @@ def small_checkpoint(tmp_path_factory: pytest.TempPathFactory, goldens: dict[str
 def small_onnx(tmp_path_factory: pytest.TempPathFactory, small_checkpoint: Path) -> Path:
     """small_mefc exported and validated."""
     from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
-    from drsformer.export.onnx_from_model import ExportSettings
 
     path = tmp_path_factory.mktemp("onnx") / "small.onnx"
     return onnx_from_checkpoint(small_checkpoint, path, ExportSettings()).path
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A .pth of 0.3 million parameters."""
+    shapes = {key: tuple(value.shape) for key, value in DRSformer(TINY).state_dict().items()}
+    path = tmp_path_factory.mktemp("tiny") / "tiny.pth"
+    state = {key: torch.from_numpy(value) for key, value in fill(shapes).items()}
+    torch.save({"params": state}, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Its export."""
+    model = DRSformer(TINY).eval()
+    model.load_state_dict(torch.load(tiny_checkpoint)["params"], strict=True)
+    path = tmp_path_factory.mktemp("tiny") / "tiny.onnx"
+    onnx.save(onnx_from_model(model, ExportSettings(), {"checkpoint_sha256": "0" * 64}), path)
+    return path
 
 
 @pytest.fixture

@@ -2,15 +2,15 @@
 
 from contextlib import suppress
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from drsformer.contract import CONTRACT
-from drsformer.errors import EngineError, one_line
+from drsformer.errors import EngineError
 from drsformer.files import written_whole
 
-from .log import OnProgress, new_monitor
 from .network import Parsed
+from .progress import OnProgress, new_monitor
 from .settings import EngineSettings, Hardware
 
 _HARDWARE: dict[Hardware, str] = {
@@ -47,17 +47,22 @@ def engine_from_network(
     monitor = new_monitor(parsed.module, on_progress)
     config.progress_monitor = monitor
     made: list[Any] = []
-    thread = Thread(
-        target=lambda: made.append(parsed.builder.build_serialized_network(parsed.network, config)),
-        daemon=True,
-    )
-    thread.start()
+    done = Event()  # not join: of an interrupted join, Python 3.11 says that the thread has ended
+
+    def build() -> None:
+        try:
+            made.append(parsed.builder.build_serialized_network(parsed.network, config))
+        finally:
+            done.set()
+
+    Thread(target=build, daemon=True).start()
     try:
-        while thread.is_alive():  # in slices, so that a signal is handled at once
-            thread.join(_POLL_S)
+        while not done.wait(_POLL_S):  # in slices, so that a signal is handled at once
+            pass
     except BaseException:
+        on_progress("stopping, once the builder has done its present step", 0, 0)
         monitor.cancelled = True
-        thread.join()
+        _wait_through(done)
         raise
     finally:
         if cache is not None and timing_cache is not None:
@@ -65,6 +70,13 @@ def engine_from_network(
     if not made or made[0] is None:
         raise EngineError(f"the engine could not be built: {_why(parsed.log, settings)}")
     return bytes(memoryview(made[0]))
+
+
+def _wait_through(done: Event) -> None:
+    """Wait, whatever is pressed: a builder that loses its process in mid-step crashes it."""
+    while not done.is_set():
+        with suppress(BaseException):
+            done.wait()
 
 
 def _config(parsed: Parsed, settings: EngineSettings) -> Any:
@@ -129,10 +141,12 @@ def _save_timing_cache(config: Any, path: Path) -> None:
 
 def _why(log: Any, settings: EngineSettings) -> str:
     """Return the library's reason in a line, and what to do where that is known."""
-    text = one_line(log.errors[-1], limit=320) if log.errors else "the library gives no reason"
+    text: str = log.reason()
     lowered = " ".join(log.errors).lower()
     if any(word in lowered for word in ("memory", "workspace", "scratch")):
         limit = settings.workspace_bytes
         given = "" if limit is None else f" (it was {limit / 2**20:.3g} MiB)"
         return f"{text}; allow more --workspace{given}, or build for smaller --shapes"
+    if (settings.strip_weights or settings.refit) and "cuda" in lowered:
+        return f"{text}; engines without weights, or to refit, can be built on a GPU only"
     return text

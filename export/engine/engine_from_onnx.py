@@ -20,8 +20,8 @@ from ..onnx_from_checkpoint import load_onnx
 from ..precision import metadata_of
 from .audit import Audit, audited
 from .build import engine_from_network
-from .log import OnProgress
 from .network import network_from_onnx
+from .progress import OnProgress
 from .settings import EngineSettings
 
 OnStep = Callable[[str], None]

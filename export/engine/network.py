@@ -6,8 +6,7 @@ from typing import Any
 import onnx
 
 from drsformer.errors import EngineError, one_line
-
-from .log import new_log
+from drsformer.trt_log import log_of
 
 
 @dataclass(frozen=True)
@@ -35,14 +34,15 @@ def network_from_onnx(module: Any, proto: onnx.ModelProto) -> Parsed:
     Raises:
         EngineError: the library cannot start, mostly for lack of a GPU, or it refuses the model.
     """
-    log = new_log(module)
+    log = log_of(module)
+    log.clear()
     try:
         builder = module.Builder(log)
     except Exception as error:  # the bindings raise what they like, TypeError mostly
+        reason = log.reason() if log.errors else one_line(str(error))
         raise EngineError(
-            f"{module.__name__} {module.__version__} cannot start its builder: "
-            f"{_last(log) or one_line(str(error))}; TensorRT needs a GPU and its driver to build, "
-            "TensorRT-RTX (--flavor rtx) does not"
+            f"{module.__name__} {module.__version__} cannot start its builder: {reason}; TensorRT "
+            "needs a GPU and its driver to build, TensorRT-RTX (--flavor rtx) does not"
         ) from error
     network = builder.create_network(_creation_flags(module))
     parser = module.OnnxParser(network, log)
@@ -50,7 +50,7 @@ def network_from_onnx(module: Any, proto: onnx.ModelProto) -> Parsed:
         reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
         raise EngineError(
             f"{module.__name__} {module.__version__} cannot read this model: "
-            f"{one_line('; '.join(reasons) or _last(log), limit=300)}"
+            f"{one_line('; '.join(reasons) or log.reason(), limit=300)}"
         )
     return Parsed(module, log, builder, network, parser)
 
@@ -59,7 +59,3 @@ def _creation_flags(module: Any) -> int:
     """Ask for strong typing where that is a choice: 10.x needs it said, 11.x ignores it."""
     flag = getattr(module.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     return 0 if flag is None else 1 << int(flag)
-
-
-def _last(log: Any) -> str:
-    return one_line(log.errors[-1], limit=240) if log.errors else ""

@@ -18,7 +18,7 @@ import onnx
 import polygraphy.config
 from numpy.typing import NDArray
 from polygraphy.backend.common import BytesFromPath
-from polygraphy.backend.onnx import BytesFromOnnx, modify_outputs
+from polygraphy.backend.onnx import BytesFromOnnx
 from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
 from polygraphy.backend.trt import EngineFromBytes, TrtRunner
 from polygraphy.logger import G_LOGGER
@@ -97,12 +97,16 @@ def compared_on_gpu(
 
 def marked(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Return a model whose stages and top-k selections are further outputs."""
+    made: onnx.ModelProto = with_selections_out(proto)
+    known = {
+        value.name: value for value in onnx.shape_inference.infer_shapes(proto).graph.value_info
+    }
     stages = [
-        name for node in proto.graph.node for name in node.output if name.startswith(STAGE_PREFIX)
+        known[node.output[0]]
+        for node in proto.graph.node
+        if node.output[0].startswith(STAGE_PREFIX) and node.op_type != "Cast"
     ]
-    selected = with_selections_out(onnx.shape_inference.infer_shapes(proto))
-    extra = [value.name for value in selected.graph.output][1:]
-    made: onnx.ModelProto = modify_outputs(selected, [*stages, CONTRACT.output_name, *extra])
+    made.graph.output.extend(stages)
     return made
 
 

@@ -1,27 +1,9 @@
-"""What the builder says: kept for error messages, and shown as progress."""
+"""How far the builder is, and how it is stopped."""
 
 from collections.abc import Callable
 from typing import Any
 
 OnProgress = Callable[[str, int, int], None]  # phase, steps done, steps in all
-
-
-def new_log(module: Any) -> Any:
-    """Return a logger with `warnings` and `errors`, lists of lines."""
-
-    class Log(module.ILogger):  # type: ignore[misc]  # no type information
-        def __init__(self) -> None:
-            module.ILogger.__init__(self)
-            self.warnings: list[str] = []
-            self.errors: list[str] = []
-
-        def log(self, severity: Any, message: str) -> None:
-            if severity <= module.ILogger.ERROR:
-                self.errors.append(message)
-            elif severity == module.ILogger.WARNING:
-                self.warnings.append(message)
-
-    return Log()
 
 
 def new_monitor(module: Any, on_progress: OnProgress) -> Any:

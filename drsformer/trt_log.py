@@ -1,0 +1,33 @@
+"""What TensorRT says. A process has one logger: the library keeps the first it is given."""
+
+from functools import lru_cache
+from typing import Any
+
+from drsformer.errors import one_line
+
+
+@lru_cache
+def log_of(module: Any) -> Any:
+    """Return a flavor's one logger, with `warnings` and `errors`, lists of lines since `clear`."""
+
+    class Log(module.ILogger):  # type: ignore[misc]  # no type information
+        def __init__(self) -> None:
+            module.ILogger.__init__(self)
+            self.warnings: list[str] = []
+            self.errors: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            if severity <= module.ILogger.ERROR:
+                self.errors.append(message)
+            elif severity == module.ILogger.WARNING:
+                self.warnings.append(message)
+
+        def clear(self) -> None:
+            self.warnings.clear()
+            self.errors.clear()
+
+        def reason(self, limit: int = 320) -> str:
+            """Return the last error in a line."""
+            return one_line(self.errors[-1], limit) if self.errors else "it gives no reason"
+
+    return Log()
