@@ -9,7 +9,7 @@ demo: $(VENV)/export
 	$(BIN)/drs-export demo -o demo
 
 test: $(VENV)/dev
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not gpu"
 
 test-slow: $(VENV)/dev
 	$(BIN)/python -m pytest -m slow

@@ -220,9 +220,20 @@ def typed_onnx(source: Source, output: Path) -> Path:
         io = source.io or "float32"
         if io == "float16":
             raise EngineError("--io float16 is for --fp16, --int8 and --fp8")
+        _refuse_unused(source, wanted)
         exported: Path = chain.exported(source.path, output, name=f"{output.stem}.onnx", io=io)
         return exported
     return _converted(source, wanted, output)
+
+
+def _refuse_unused(source: Source, precision: str) -> None:
+    """Raise EngineError for options of a conversion where there is none."""
+    for name in ("scales", "images", "pairs", "threads"):
+        if getattr(source, name) is not None:
+            raise EngineError(
+                f"--{name} would have no effect: {source.path} stays in {precision}, and is "
+                "neither calibrated nor judged"
+            )
 
 
 def _as_it_is(source: Source, found: str, proto: Any, output: Path) -> Path:
@@ -232,8 +243,7 @@ def _as_it_is(source: Source, found: str, proto: Any, output: Path) -> Path:
             f"{source.path} is in {found} already; leave --{source.precision} out, or give the "
             "float32 file"
         )
-    if source.scales is not None:
-        raise EngineError(f"--scales would have no effect: {source.path} is in {found} already")
+    _refuse_unused(source, found)
     pixels = importlib.import_module("drsformer.export.pixel_io")
     audit = importlib.import_module("drsformer.export.engine.engine_from_onnx")
     dtype = audit.contract_of(proto, source.path).dtype

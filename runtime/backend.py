@@ -31,9 +31,11 @@ class Backend(Protocol):
         inputs: in the file's order.
         outputs: likewise.
         concurrency: how many runs at once pay; 1 where one uses all there is.
+        largest_batch: most images in one run; None where any number will do.
     """
 
     concurrency: int
+    largest_batch: int | None
     metadata: dict[str, str]
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[TensorInfo, ...]

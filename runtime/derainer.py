@@ -127,7 +127,7 @@ class Derainer:
         if self.tiling is not None:
             return [self.derain(image) for image in images]
         results: dict[int, Image] = {}
-        for indices in _batches(images, session.batch or MAX_BATCH):
+        for indices in _batches(images, session.largest_batch or MAX_BATCH):
             outputs = session.run(np.concatenate([input_from_image(images[i]) for i in indices]))
             for i, output in zip(indices, outputs, strict=True):
                 results[i] = image_from_output(output[None], like=images[i])

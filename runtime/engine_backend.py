@@ -63,6 +63,8 @@ class EngineBackend:
         gpu = gpu_here()
         manifest.check_gpu(gpu.name, gpu.compute_capability, path)
         self._loaded = _Loaded(module, path, manifest)
+        images = manifest.contract.layout.index("N")
+        self.largest_batch: int | None = max(profile.max[images] for profile in manifest.profiles)
         self.metadata = {METADATA_KEY: manifest.contract.to_json()}
         self.inputs: tuple[TensorInfo, ...] = (self._info(manifest.contract.input_name),)
         self.outputs: tuple[TensorInfo, ...] = (self._info(manifest.contract.output_name),)
@@ -90,6 +92,8 @@ class EngineBackend:
 
     @contextmanager
     def _lane(self) -> Iterator["_Lane"]:
+        if not self._lanes:
+            raise RuntimeError("the engine was closed")
         lane = self._free.get()
         try:
             yield lane

@@ -28,6 +28,7 @@ class OnnxRuntimeBackend:
     """A `Backend` over ONNX Runtime."""
 
     concurrency = 1
+    largest_batch: int | None = None
 
     def __init__(self, path: Path, provider: Provider, threads: int | None) -> None:
         """Open a file.

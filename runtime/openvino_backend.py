@@ -25,6 +25,7 @@ class OpenVinoBackend:
     """A `Backend` over OpenVINO's CPU plugin; concurrent calls wait for each other."""
 
     concurrency = 1
+    largest_batch: int | None = None
 
     def __init__(self, path: Path, threads: int | None, precision: Precision) -> None:
         """Read a file; it is compiled when the first batch comes.

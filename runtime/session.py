@@ -86,6 +86,11 @@ class Session:
         """How many runs at once pay."""
         return self._backend.concurrency
 
+    @property
+    def largest_batch(self) -> int | None:
+        """The most images that one run takes, or None for any number."""
+        return self.batch or self._backend.largest_batch
+
     def close(self) -> None:
         """Free everything now."""
         self._backend.close()
@@ -140,11 +145,16 @@ class Session:
         if height == (self.height or height) and width == (self.width or width):
             return
         accepted = f"{self.height or 'any'}x{self.width or 'any'}"
+        engine = is_engine(self.path)
+        made, remedy = (
+            ("built", "build it with other --shapes") if engine
+            else ("exported", "export it with free sizes")
+        )  # fmt: skip
         square = self.height is not None and self.height == self.width
         tiling = f"use --tile {self.height} for images of at least that size, or " if square else ""
         raise ShapeError(
             f"an image or tile is {height}x{width} (height x width, padded to multiples of 8), but "
-            f"{self.path} was exported for {accepted} only; {tiling}export it with free sizes"
+            f"{self.path} was {made} for {accepted} only; {tiling}{remedy}"
         )
 
     def _read_contract(self) -> Contract:

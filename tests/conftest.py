@@ -1,6 +1,7 @@
 """Fixtures that many tests share: the golden cases, and files made from them."""
 
 import json
+import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ from drsformer.model import DRSformer
 from .fill_weights import fill
 
 DATA = Path(__file__).parent / "data"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)  # a worker for each core: more threads would wait for each other
 CASES = ("small_mefc", "small_plain", "odd_heads", "bias_mefc", "paper_mefc", "paper_plain")
 SMALL_CASES = CASES[:4]
 # the smallest network with every part but the MEFC

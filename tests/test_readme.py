@@ -56,7 +56,7 @@ def test_only_make_is_needed_to_start():
 
 def test_the_commands_run_in_order(folder):
     assert {c.split()[1] for c in commands("drs-export")} == {
-        "onnx", "run", "validate", "inspect", "evaluate", "convert", "bench"
+        "onnx", "run", "validate", "inspect", "evaluate", "convert", "trt", "bench"
     }  # fmt: skip
     for command in commands("drs-export"):
         assert run(folder, command)

@@ -82,6 +82,8 @@ def test_a_checkpoint_becomes_an_engine_in_one_go(
         (["--fp16", "--scales", "x.json"], "--scales is for --int8 and --fp8, not for --fp16"),
         (["--bf16", "--io", "float16"], "a bfloat16 model takes and gives float32 or uint8"),
         (["--io", "float16"], "has float32 input and output, and --io says float16"),
+        (["--threads", "2"], "--threads would have no effect"),
+        (["--scales", "x.json"], "--scales would have no effect"),
         (["-o", "x.onnx"], "x.onnx is named as another kind of file"),
         (["--emit-script", "s.sh"], "--emit-script is for TensorRT's trtexec"),
     ],
@@ -278,7 +280,8 @@ def test_the_script_calls_trtexec_and_writes_a_manifest(script: Path) -> None:
     assert arguments.startswith("--stronglyTyped --onnx=tiny model.onnx ")
     for expected in (
         "--skipInference", "--profile=1", "--minShapes=input:1x3x64x64",
-        "--builderOptimizationLevel=4", "--maxShapes=input:1x3x720x1280", "--memPoolSize=workspace:500000000B",
+        "--builderOptimizationLevel=4", "--maxShapes=input:1x3x720x1280",
+        "--memPoolSize=workspace:500000000B",
     ):  # fmt: skip
         assert expected in arguments
     assert not re.search(r"--(fp16|int8|best|bf16)\b", arguments)
