@@ -17,6 +17,7 @@ from drsformer.export.cli import steps
 from drsformer.export.onnx_from_checkpoint import load_onnx
 from drsformer.export.precision import Precision, check_convertible
 from drsformer.files import sha256_of, written_whole
+from drsformer.precision_option import precision_options
 
 from .chain import crops_of, exported, samples_of, scales_for
 from .chart import chart, rms_levels
@@ -37,10 +38,7 @@ PRECISIONS = get_args(Precision)
 
 @click.command()
 @click.argument("source", type=FILE)
-@click.option("--fp16", "precision", flag_value="fp16", help="Convert to float16.")
-@click.option("--bf16", "precision", flag_value="bf16", help="Convert to bfloat16 (opset 22).")
-@click.option("--int8", "precision", flag_value="int8", help="Quantise; the rest is float16.")
-@click.option("--fp8", "precision", flag_value="fp8", help="Likewise, to float8 E4M3.")
+@precision_options("fp16", "bf16", "int8", "fp8")
 @click.option("--output", "-o", type=FILE, help="By default SOURCE.<precision>.onnx.")
 @click.option(
     "--io", type=click.Choice(get_args(IO)), default="float32", show_default=True,

@@ -94,7 +94,8 @@ def main() -> None:
     former = signal.signal(signal.SIGTERM, _terminate)
     try:
         code = cli(prog_name="drs-export", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by whoever started us
+            sys.stdout.flush()
     except DRSformerError as error:
         code = _fail(str(error), 1)
     except click.exceptions.NoArgsIsHelpError as error:

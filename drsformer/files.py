@@ -46,8 +46,13 @@ def written_whole(path: Path, *, inputs: Iterable[Path] = ()) -> Iterator[Path]:
         DRSformerError: the folder cannot be written, the disk is full, `path` is a folder or one
             of the inputs.
     """
-    _check_target(path, inputs)
-    made = _missing_parents(path)
+    try:
+        _check_target(path, inputs)
+        made = _missing_parents(path)
+    except OSError as error:  # a name that is too long, mostly
+        raise DRSformerError(
+            f"cannot write {path}: {error.strerror}; choose another name"
+        ) from error
     try:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +81,11 @@ def sha256_of(path: Path) -> str:
 def _check_target(path: Path, inputs: Iterable[Path]) -> None:
     if path.is_dir():
         raise DRSformerError(f"cannot write {path}: it is a folder; choose another name")
+    if path.exists() and not path.is_file():
+        raise DRSformerError(
+            f"cannot write {path}: it is a device or a pipe, which would be replaced by a file; "
+            "choose another name"
+        )
     for source in inputs:
         if path.exists() and source.exists() and path.samefile(source):
             raise DRSformerError(

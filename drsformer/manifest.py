@@ -6,12 +6,13 @@ that names both sides. The format is specified in docs/files.md.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from drsformer.contract import Contract, contract_from_json
+from drsformer.contract import CHANNELS, Contract, contract_from_json
 from drsformer.errors import EngineError, ShapeError
 from drsformer.files import check_readable, sha256_of
 from drsformer.flavors import FLAVORS
@@ -20,6 +21,17 @@ FORMAT = 1
 SUFFIX = ".json"
 ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
 REBUILD = "build it again with `drs-export trt`"
+
+PRECISIONS = ("fp32", "fp16", "bf16", "int8", "fp8")
+_SHA256 = re.compile("[0-9a-f]{64}")
+_CAPABILITY = re.compile(r"[0-9]{1,2}\.[0-9]")
+_NONE = type(None)
+_KINDS: dict[str, tuple[type, ...]] = {
+    "engine_sha256": (str,), "engine_bytes": (int,), "flavor": (str,), "version": (str,),
+    "precision": (str,), "options": (dict,), "layers": (dict,), "onnx_file": (str,),
+    "onnx_sha256": (str,), "checkpoint_sha256": (str,), "drs_export_version": (str,),
+    "command": (str,), "calibration": (dict, _NONE), "validation": (dict, _NONE), "format": (int,),
+}  # fmt: skip
 
 Shape = tuple[int, int, int, int]
 
@@ -143,9 +155,9 @@ class Manifest:
     def check_version(self, version: str, engine: Path) -> None:
         """Raise EngineError unless a version of the engine's own flavor can run it."""
         title = FLAVORS[self.flavor].title
-        if version == self.version:
-            return
         ours, theirs = _numbers(self.version), _numbers(version)
+        if all(a == b for a, b in zip(ours, theirs, strict=False)):  # some say no build number
+            return
         forward = self.runs_on.version_compatible and theirs[:2] >= ours[:2]
         if forward and theirs[0] - ours[0] <= 1:
             return
@@ -179,6 +191,8 @@ class Manifest:
 
 def is_engine(path: Path) -> bool:
     """Whether a file is an engine: by its ending, or by the manifest beside it."""
+    if not path.name:
+        return False
     return path.suffix in ENGINE_SUFFIXES or (
         path.suffix != ".onnx" and manifest_path(path).is_file()
     )
@@ -224,7 +238,14 @@ def read_manifest(engine: Path) -> Manifest:
     check_readable(path, EngineError, REBUILD)
     try:
         return _manifest_from(json.loads(path.read_text(encoding="utf-8")), path)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise EngineError(
             f"{path} is not a manifest of an engine ({type(error).__name__}: {error}); {REBUILD}"
         ) from error
@@ -264,27 +285,50 @@ def _manifest_from(values: dict[str, Any], path: Path) -> Manifest:
 
 def _check_values(manifest: Manifest) -> None:
     """Raise ValueError for values that no engine could have."""
-    if not manifest.profiles:
-        raise ValueError("no profile")
-    if not manifest.runs_on.compute_capabilities:
-        raise ValueError("no compute capability")
+    for name, kinds in _KINDS.items():
+        value = getattr(manifest, name)
+        if type(value) not in kinds:
+            raise ValueError(f"{name} is {value!r}")
+    runs_on, built_on = manifest.runs_on, manifest.built_on
+    texts = (runs_on.platform, built_on.gpu, built_on.compute_capability, built_on.cuda)
+    flags = (runs_on.newer, runs_on.version_compatible)
+    able = runs_on.compute_capabilities
+    name = manifest.onnx_file
+    for what, fine in (
+        ("profiles", bool(manifest.profiles)),
+        ("precision", manifest.precision in PRECISIONS),
+        ("flavor", FLAVORS[manifest.flavor].builds),
+        ("engine_bytes", manifest.engine_bytes > 0),
+        ("onnx_file", bool(name) and Path(name).name == name),
+        ("layers", all(type(n) is int for n in manifest.layers.values())),
+        ("runs_on", all(type(flag) is bool for flag in flags)),
+        ("runs_on or built_on", all(type(text) in (str, _NONE) for text in texts)),
+        ("compute_capabilities", bool(able) and all(_CAPABILITY.fullmatch(one) for one in able)),
+        ("engine_sha256", bool(_SHA256.fullmatch(manifest.engine_sha256))),
+        ("onnx_sha256", bool(_SHA256.fullmatch(manifest.onnx_sha256))),
+    ):
+        if not fine:
+            raise ValueError(f"its {what} cannot be")
     _numbers(manifest.version)
-    for capability in manifest.runs_on.compute_capabilities:
-        _numbers(capability)
-    for digest in (manifest.engine_sha256, manifest.onnx_sha256):
-        if len(digest) != 64 or int(digest, 16) < 0:
-            raise ValueError(f"{digest!r} is no SHA-256")
-    if not isinstance(manifest.engine_bytes, int):
-        raise ValueError("engine_bytes is no number")
+    channels = manifest.contract.layout.index("C")
+    for profile in manifest.profiles:
+        for low, usual, high in zip(profile.min, profile.opt, profile.max, strict=True):
+            if not 1 <= low <= usual <= high:
+                raise ValueError(f"{shapes_text(profile)} is no range")
+        if {profile.min[channels], profile.max[channels]} != {CHANNELS}:
+            raise ValueError(f"{shapes_text(profile)} has not {CHANNELS} channels")
 
 
 def _shape(values: Sequence[Any]) -> Shape:
-    batch, a, b, c = (int(value) for value in values)
+    batch, a, b, c = values
+    if any(type(value) is not int for value in values):
+        raise ValueError(f"{values!r} is no shape")
     return batch, a, b, c
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".")[:4])
+    """Return (10, 7, 0) for "10.7.0" and for "10.7.0.post1"."""
+    return tuple(int(part) for part in version.split(".post")[0].split(".")[:4])
 
 
 def _x(shape: Sequence[int]) -> str:

@@ -8,7 +8,7 @@ import importlib
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +22,13 @@ from rich.table import Table
 from drsformer.contract import IO
 from drsformer.errors import EngineError, one_line
 from drsformer.files import sha256_of, written_whole
+from drsformer.manifest import is_engine, manifest_path
+from drsformer.precision_option import precision_options
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 GIGABYTE = 1e9
+LARGEST_WORKSPACE = 1000 * GIGABYTE
 
 
 @dataclass(frozen=True)
@@ -54,11 +57,7 @@ class Source:
 @click.command()
 @click.argument("source", metavar="INPUT", type=FILE)
 @click.option("--output", "-o", type=FILE, required=True, help="The engine to write.")
-@click.option("--fp32", "precision", flag_value="fp32", help="Float32, TF32 left to the library.")
-@click.option("--fp16", "precision", flag_value="fp16", help="Convert to float16 first.")
-@click.option("--bf16", "precision", flag_value="bf16", help="Convert to bfloat16 first.")
-@click.option("--int8", "precision", flag_value="int8", help="Calibrate and quantise first.")
-@click.option("--fp8", "precision", flag_value="fp8", help="Likewise; SM 8.9 and newer.")
+@precision_options("fp32", "fp16", "bf16", "int8", "fp8")
 @click.option("--flavor", type=click.Choice(["auto", "tensorrt", "rtx"]), default="auto",
               show_default=True, help="TensorRT where installed, else TensorRT-RTX.")  # fmt: skip
 @click.option("--target", help="Compute capabilities to build for, sm_86,sm_89; TensorRT-RTX.")
@@ -115,7 +114,10 @@ def trt(
     """
     stage = _stage()
     stage.engine.check_output(output)
-    targets = stage.settings.targets_from_text(target) if target else ()
+    inputs = [source, *filter(None, [scales])]
+    _check_files(inputs, output, timing_cache, emit_script)
+    targets = () if target is None else stage.settings.targets_from_text(target)
+    workspace_bytes = _bytes_of(workspace)
     if emit_script:  # trtexec is TensorRT's, and need not be installed here
         chosen = stage.flavors.FLAVORS["tensorrt" if flavor == "auto" else _FLAVOR[flavor]]
     else:
@@ -128,7 +130,7 @@ def trt(
             chosen,
             stage.shapes.profiles_from_text(shapes, batch, contract, _sizes(proto)),
             targets,
-            None if workspace is None else max(1, round(workspace * GIGABYTE)),
+            workspace_bytes,
             level,
             version_compatible,
             hardware,
@@ -136,6 +138,10 @@ def trt(
             refit,
         )
 
+    if timing_cache and chosen.name != "tensorrt":
+        raise EngineError(
+            "--timing-cache is of TensorRT; TensorRT-RTX times nothing when it builds"
+        )
     _check_early(stage, chosen, targets, shapes, batch, level, version_compatible, hardware)
     if not emit_script:
         stage.flavors.module_of(chosen)  # likewise, that it is not installed
@@ -148,7 +154,7 @@ def trt(
     cache = timing_cache or stage.engine.default_timing_cache(chosen, _cache_folder())
     with _progress() as (on_step, on_progress):
         built = stage.engine.engine_from_onnx(
-            typed, output, settings, command=command, timing_cache=cache,
+            typed, output, settings, command=command, inputs=inputs, timing_cache=cache,
             on_step=on_step, on_progress=on_progress,
         )  # fmt: skip
     _print_built(built)
@@ -181,6 +187,32 @@ def _stage() -> _Stage:
         module("export.onnx_from_checkpoint"),
         module("flavors"),
     )
+
+
+def _check_files(
+    inputs: Sequence[Path], output: Path, timing_cache: Path | None, script: Path | None
+) -> None:
+    """Raise EngineError where something that is written is an input, or something else written."""
+    if is_engine(inputs[0]):
+        raise EngineError(f"{inputs[0]} is an engine already; give a checkpoint or an ONNX file")
+    if script and timing_cache:
+        raise EngineError("--timing-cache would have no effect with --emit-script")
+    written = [output, manifest_path(output), *filter(None, [timing_cache, script])]
+    for i, path in enumerate(written):
+        others = [*inputs, *written[:i]]
+        if path.resolve() in [other.resolve() for other in others]:
+            raise EngineError(
+                f"{path} would be written over an input or another output; choose another name"
+            )
+
+
+def _bytes_of(workspace: float | None) -> int | None:
+    """Return gigabytes as bytes."""
+    if workspace is None:
+        return None
+    if not 1 <= workspace * GIGABYTE < LARGEST_WORKSPACE:
+        raise EngineError(f"--workspace is {workspace:g} GB; expected more than 0, up to 1000")
+    return round(workspace * GIGABYTE)
 
 
 def _check_early(
@@ -323,9 +355,11 @@ def _emit(
         checkpoint_sha256=known.get("checkpoint_sha256", ""),
         drs_export_version=importlib.import_module("drsformer").__version__,
         command=command,
-        calibration=stage.engine.calibration_of(known),
+        calibration=stage.engine.calibration_of(known, onnx),
     )
-    text = stage.script.trtexec_script(manifest, settings, script=script, engine=output)
+    text = stage.script.trtexec_script(
+        manifest, settings, engine=output, fixed=None not in _sizes(proto)
+    )
     with written_whole(script, inputs=[onnx]) as temporary:
         temporary.write_text(text, encoding="utf-8")
     script.chmod(script.stat().st_mode | 0o111)

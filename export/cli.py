@@ -14,7 +14,7 @@ from rich.table import Column, Table
 
 from drsformer.errors import AgreementError, one_line
 from drsformer.files import written_whole
-from drsformer.manifest import is_engine
+from drsformer.manifest import is_engine, manifest_path, read_manifest
 
 from .agreement import OnStep, Report
 from .cost import Costs, cost_of_file
@@ -118,7 +118,8 @@ def _validate_engine(file: Path, json_path: Path | None) -> None:
         if not one.decides:
             click.echo(f"{one.tensor} at {one.shape}: {one.detail}")
     if json_path:
-        with written_whole(json_path, inputs=[file]) as temporary:
+        beside = file.with_name(read_manifest(file).onnx_file)
+        with written_whole(json_path, inputs=[file, manifest_path(file), beside]) as temporary:
             temporary.write_text(report.to_json())
     missing = [check.what for check in report.checks if check.outcome == "not done"]
     differing = [check.what for check in report.checks if check.outcome == "differs"]

@@ -12,7 +12,7 @@ named, before the library sees it.
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from queue import LifoQueue
 from threading import Lock
@@ -23,15 +23,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsformer.contract import METADATA_KEY
+from drsformer.cuda import Device, Graph, Pinned, Stream
 from drsformer.errors import DRSformerError, EngineError, ProviderError
 from drsformer.files import written_whole
 from drsformer.flavors import FLAVORS, module_of, version_of
 from drsformer.gpu import gpu_here, platform_here
-from drsformer.manifest import REBUILD, Manifest, manifest_of
-from drsformer.trt_log import log_of
+from drsformer.loaded import LoadedEngine
+from drsformer.manifest import Manifest, manifest_of
 
 from .backend import TensorInfo
-from .cuda import Device, Graph, Pinned, Stream
 
 LANES = 3  # upload, compute and download of three inputs can overlap
 PLANS_KEPT = 2  # per lane: a video has one shape, tiles have one
@@ -62,14 +62,14 @@ class EngineBackend:
         manifest.check_platform(platform_here(), path)
         gpu = gpu_here()
         manifest.check_gpu(gpu.name, gpu.compute_capability, path)
-        self._loaded = _Loaded(module, path, manifest)
+        self._contexts = _Contexts(module, path, manifest)
         images = manifest.contract.layout.index("N")
         self.largest_batch: int | None = max(profile.max[images] for profile in manifest.profiles)
         self.metadata = {METADATA_KEY: manifest.contract.to_json()}
         self.inputs: tuple[TensorInfo, ...] = (self._info(manifest.contract.input_name),)
         self.outputs: tuple[TensorInfo, ...] = (self._info(manifest.contract.output_name),)
-        self._lanes = [_Lane(self._loaded) for _ in range(LANES)]
-        self._free: LifoQueue[_Lane] = LifoQueue()
+        self._lanes = [_Lane(self._contexts) for _ in range(LANES)]
+        self._free: LifoQueue[_Lane | None] = LifoQueue()
         for lane in self._lanes:
             self._free.put(lane)
 
@@ -86,15 +86,19 @@ class EngineBackend:
     def close(self) -> None:
         """Free all of the GPU's memory; waits for runs that are under way."""
         for _ in self._lanes:
-            self._free.get().close()
+            lane = self._free.get()
+            assert lane is not None
+            lane.close()
         self._lanes = []
-        self._loaded.close()
+        self._free.put(None)  # for whoever waits for a lane
+        self._contexts.close()
 
     @contextmanager
     def _lane(self) -> Iterator["_Lane"]:
-        if not self._lanes:
-            raise RuntimeError("the engine was closed")
         lane = self._free.get()
+        if lane is None:
+            self._free.put(None)
+            raise RuntimeError("the engine was closed")
         try:
             yield lane
         finally:
@@ -111,27 +115,18 @@ class EngineBackend:
         return TensorInfo(name, self.manifest.contract.dtype, shape)
 
 
-class _Loaded:
-    """The deserialised engine with what it needs to live.
+class _Contexts:
+    """Makes execution contexts of an engine.
 
     Attributes:
-        engine: TensorRT's engine.
-        contract: of the manifest.
+        manifest: of the engine.
+        log: what the library says.
     """
 
     def __init__(self, module: ModuleType, path: Path, manifest: Manifest) -> None:
         self._module, self._path, self.manifest = module, path, manifest
-        self._log = log_of(module)
-        self._log.clear()
-        self._runtime = module.Runtime(self._log)
-        if manifest.runs_on.version_compatible:
-            self._runtime.engine_host_code_allowed = True  # its lean runtime is inside the engine
-        self.engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
-        if self.engine is None:
-            reason = self._log.reason()
-            raise EngineError(f"{path} cannot be loaded: {reason}; {REBUILD} on this machine")
-        if manifest.options.get("stripped_weights"):
-            self._put_weights_in()
+        self._loaded = LoadedEngine(module, path, manifest)
+        self.log = self._loaded.log
         self._cache: Any = None
         self._lock = Lock()
 
@@ -139,68 +134,54 @@ class _Loaded:
         """Return a new context, without memory of its own, set to a profile."""
         strategy = self._module.ExecutionContextAllocationStrategy.USER_MANAGED
         with self._lock:
-            if hasattr(self._module, "IRuntimeCache"):
-                context = self.engine.create_execution_context(self._rtx_config(strategy))
-            else:
-                context = self.engine.create_execution_context(strategy)
+            how = self._rtx_config(strategy) if self.records_graphs_itself else strategy
+            context = self._loaded.engine.create_execution_context(how)
         if context is None or not context.set_optimization_profile_async(profile, stream.handle):
-            raise RuntimeError(f"no execution context: {self._log.reason()}")
+            raise RuntimeError(f"no execution context: {self.log.reason()}")
         return context
 
     @property
     def records_graphs_itself(self) -> bool:
         """Whether the library replays its own CUDA graphs: TensorRT-RTX does."""
-        return hasattr(self._module, "CudaGraphStrategy")
+        return self.manifest.flavor == "tensorrt_rtx"
 
     def save_cache(self) -> None:
         """Keep the kernels that TensorRT-RTX compiled for this GPU, beside the engine."""
-        if self._cache is None:
+        content = None if self._cache is None else self._cache.serialize()
+        if content is None:
             return
         try:
             with written_whole(_cache_path(self._path)) as temporary:
-                temporary.write_bytes(memoryview(self._cache.serialize()))
+                temporary.write_bytes(memoryview(content))
         except DRSformerError as error:  # it only costs time at the next start
             log.warning("%s", error)
 
     def close(self) -> None:
         """Free the engine; contexts must be gone."""
-        self.save_cache()
-        self._cache = None
-        self.engine = None
-        self._runtime = None
+        try:
+            self.save_cache()
+        finally:
+            self._cache = None
+            self._loaded.close()
 
     def _rtx_config(self, strategy: Any) -> Any:
-        config = self.engine.create_runtime_config()
+        config = self._loaded.engine.create_runtime_config()
         config.set_execution_context_allocation_strategy(strategy)
         config.cuda_graph_strategy = self._module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
         if self._cache is None:
             self._cache = config.create_runtime_cache()
-            with suppress(OSError):  # the first start has none
-                self._cache.deserialize(_cache_path(self._path).read_bytes())
+            path = _cache_path(self._path)
+            if path.is_file() and not self._cache.deserialize(path.read_bytes()):
+                log.warning("%s is not used: %s", path, self.log.reason())
         config.set_runtime_cache(self._cache)
         return config
-
-    def _put_weights_in(self) -> None:
-        """Refit an engine that was built without weights from the ONNX file beside it."""
-        source = self._path.with_name(self.manifest.onnx_file)
-        if not source.is_file():
-            raise EngineError(
-                f"{self._path} was built without weights, and {source.name}, which has them, is "
-                "not beside it; copy it there"
-            )
-        refitter = self._module.Refitter(self.engine, self._log)
-        parser = self._module.OnnxParserRefitter(refitter, self._log)
-        if not parser.refit_from_file(str(source)) or not refitter.refit_cuda_engine():
-            raise EngineError(
-                f"{self._path} cannot take the weights of {source.name}: {self._log.reason()}"
-            )
 
 
 class _Lane:
     """A stream with its plans; used by one thread at a time."""
 
-    def __init__(self, loaded: _Loaded) -> None:
-        self._loaded = loaded
+    def __init__(self, contexts: _Contexts) -> None:
+        self._contexts = contexts
         self._stream = Stream()
         self._plans: OrderedDict[tuple[int, ...], _Plan] = OrderedDict()
 
@@ -210,7 +191,7 @@ class _Lane:
             while len(self._plans) >= PLANS_KEPT:
                 self._plans.popitem(last=False)[1].close()
             plan = self._plans[batch.shape] = _Plan(
-                self._loaded, self._stream, batch.shape, profile
+                self._contexts, self._stream, batch.shape, profile
             )
         self._plans.move_to_end(batch.shape)
         return plan.run(batch)
@@ -226,30 +207,39 @@ class _Plan:
     """What one stream needs for one input shape."""
 
     def __init__(
-        self, loaded: _Loaded, stream: Stream, shape: tuple[int, ...], profile: int
+        self, contexts: _Contexts, stream: Stream, shape: tuple[int, ...], profile: int
     ) -> None:
-        contract = loaded.manifest.contract
-        self._loaded, self._stream = loaded, stream
+        self._contexts, self._stream = contexts, stream
         self._graph: Graph | None = None
         self._ran = False
+        self._context: Any = None
         self._owned: list[Pinned | Device] = []
         try:
-            self._context = loaded.context(profile, stream)
-            if not self._context.set_input_shape(contract.input_name, shape):
-                raise RuntimeError(f"the shape {shape} is refused")
-            # the output has the input's shape: the network keeps sizes, and so does the contract
-            self._input, self._output = (self._own(Pinned(shape, contract.dtype)) for _ in range(2))
-            self._on_input, self._on_output = (
-                self._own(Device(self._input.nbytes)) for _ in range(2)
-            )
-            self._context.set_tensor_address(contract.input_name, self._on_input.address)
-            self._context.set_tensor_address(contract.output_name, self._on_output.address)
-            needed = self._context.update_device_memory_size_for_shapes()
-            scratch = self._own(Device(needed))
-            self._context.set_device_memory(scratch.address, needed)
+            self._prepare(shape, profile)
         except BaseException:
             self.close()
             raise
+
+    def _prepare(self, shape: tuple[int, ...], profile: int) -> None:
+        """Make buffers, then a context that uses them, and memory for it."""
+        contract = self._contexts.manifest.contract
+        # the output has the input's shape: the network keeps sizes, and so does the contract
+        self._input = self._own(Pinned(shape, contract.dtype))
+        self._output = self._own(Pinned(shape, contract.dtype))
+        # made before the context: reading TensorRT-RTX's cache wants CUDA awake on this thread
+        self._on_input = self._own(Device(self._input.nbytes))
+        self._on_output = self._own(Device(self._output.nbytes))
+        self._context = context = self._contexts.context(profile, self._stream)
+        if not (
+            context.set_input_shape(contract.input_name, shape)
+            and context.set_tensor_address(contract.input_name, self._on_input.address)
+            and context.set_tensor_address(contract.output_name, self._on_output.address)
+        ):
+            raise RuntimeError(f"the shape {shape} is refused: {self._contexts.log.reason()}")
+        needed = context.update_device_memory_size_for_shapes()
+        if not needed:  # this network always needs some; 0 is how it says that it failed
+            raise RuntimeError(f"no memory size for {shape}: {self._contexts.log.reason()}")
+        context.set_device_memory(self._own(Device(needed)).address, needed)
 
     def run(self, batch: NDArray[Any]) -> NDArray[Any]:
         np.copyto(self._input.array, batch)
@@ -261,9 +251,17 @@ class _Plan:
         result: NDArray[Any] = self._output.array.copy()
         if not self._ran:
             self._ran = True  # the first run sets up what no recording may contain
-            if not self._loaded.records_graphs_itself:
-                self._graph = self._stream.captured(self._queue)
+            if not self._contexts.records_graphs_itself:
+                self._graph = self._recorded()
         return result
+
+    def _recorded(self) -> Graph | None:
+        """Record a run; a network that cannot be recorded is queued anew each time."""
+        try:
+            return self._stream.captured(self._queue)
+        except RuntimeError as error:
+            log.info("%s: runs are not recorded: %s", self._contexts.log.reason(), error)
+            return None
 
     def close(self) -> None:
         if self._graph is not None:

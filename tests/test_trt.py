@@ -84,6 +84,16 @@ def test_a_checkpoint_becomes_an_engine_in_one_go(
         (["--io", "float16"], "has float32 input and output, and --io says float16"),
         (["--threads", "2"], "--threads would have no effect"),
         (["--scales", "x.json"], "--scales would have no effect"),
+        (["--workspace", "nan"], "--workspace is nan GB"),
+        (["--workspace", "1e300"], "--workspace is 1e+300 GB"),
+        (["--workspace", "1e-300"], "expected more than 0"),
+        (["--target", ""], "target ''"),
+        (["--shapes", "３２x３２"], "expected HEIGHTxWIDTH"),
+        (["--shapes", "tile", "--shapes", "512x512"], "the same shapes are given twice"),
+        (["--timing-cache", "c"], "--timing-cache is of TensorRT"),
+        (["--strip-weights"], "can be built on a GPU only"),
+        (["-o", ""], "the engine needs a name"),
+        (["-o", "a" * 252 + ".engine"], "File name too long"),
         (["-o", "x.onnx"], "x.onnx is named as another kind of file"),
         (["--emit-script", "s.sh"], "--emit-script is for TensorRT's trtexec"),
     ],
@@ -96,6 +106,106 @@ def test_options_without_a_meaning_are_refused(
     code, _, err = drs("trt", tiny_onnx, "-o", "x.engine", "--flavor", "rtx", *arguments)
     assert code == 1 and message in one_line(err)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_precisions_at_once_are_refused(drs: Any, tiny_onnx: Path, tmp_path: Path) -> None:
+    for command in ("trt", "convert"):
+        code, _, err = drs(command, tiny_onnx, "--fp16", "--int8", "-o", tmp_path / "x")
+        assert code == 2 and "give one of --fp16 and --int8" in one_line(err)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["-o", "m.bin"],
+        ["-o", "link"],
+        ["--emit-script", "m.bin", "-o", "x.engine"],
+        ["--emit-script", "x.engine", "-o", "x.engine"],
+        ["--emit-script", "x.engine.json", "-o", "x.engine"],
+    ],
+)
+def test_nothing_is_written_over_an_input_or_another_output(
+    drs: Any, tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / "m.bin"
+    source.write_bytes(tiny_checkpoint.read_bytes())
+    (tmp_path / "link").symlink_to(source)
+    flavor = "tensorrt" if "--emit-script" in arguments else "rtx"
+    code, _, err = drs("trt", source, "--flavor", flavor, *arguments)
+    assert code == 1 and "over an input or another output" in one_line(err)
+    assert source.read_bytes() == tiny_checkpoint.read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_a_checkpoint_named_as_the_manifest_stays(
+    drs: Any, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "m.engine.json"
+    source.write_bytes(tiny_checkpoint.read_bytes())
+    code, _, err = drs("trt", source, "--flavor", "rtx", "-o", tmp_path / "m.engine")
+    assert code == 1 and "over an input" in one_line(err)
+
+
+def test_a_pipe_is_not_replaced(drs: Any, tiny_onnx: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "p.engine"
+    os.mkfifo(pipe)
+    code, _, err = drs("trt", tiny_onnx, "-o", pipe, *BUILD)
+    assert code == 1 and "is a device or a pipe" in one_line(err)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_an_engine_is_no_input(drs: Any, copy: Path, tmp_path: Path) -> None:
+    code, _, err = drs("trt", copy, "-o", tmp_path / "y.engine", *BUILD)
+    assert code == 1 and "is an engine already" in one_line(err)
+
+
+def test_a_report_does_not_replace_what_it_is_about(drs: Any, copy: Path) -> None:
+    code, _, err = drs("validate", copy, "--json", manifest_path(copy))
+    assert code == 1 and "inputs are never overwritten" in one_line(err)
+    assert manifest_of(copy)
+
+
+@pytest.mark.parametrize("command", ["inspect", "validate"])
+def test_an_empty_name_is_one_line(drs: Any, command: str) -> None:
+    code, _, err = drs(command, "", *(["--checkpoint", "x"] if command == "validate" else []))
+    assert code in (1, 2) and err.startswith("error: ") and err.count("\n") == 1
+
+
+def test_metadata_that_cannot_be_read_is_found_before_the_build(
+    drs: Any, tiny_onnx: Path, tmp_path: Path
+) -> None:
+    import onnx
+
+    path = tmp_path / "m.onnx"
+    for values, message in (
+        ({"calibration": "{broken"}, "what it says of its calibration cannot be read"),
+        ({"precision": "fp7"}, "says that it is in 'fp7'"),
+    ):
+        proto = onnx.load(tiny_onnx)
+        known = {prop.key: prop.value for prop in proto.metadata_props}
+        onnx.helper.set_model_props(proto, known | values)
+        onnx.save(proto, path)
+        code, _, err = drs("trt", path, "-o", tmp_path / "x.engine", *BUILD)
+        assert code == 1 and message in one_line(err)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]
+
+
+def test_another_graph_with_our_contract_is_refused(
+    drs: Any, tiny_onnx: Path, tmp_path: Path
+) -> None:
+    import onnx
+    from onnx import TensorProto, helper
+
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", ends[:1], ends[1:])
+    proto = helper.make_model(graph)
+    ours = {prop.key: prop.value for prop in onnx.load(tiny_onnx).metadata_props}
+    onnx.helper.set_model_props(proto, ours)
+    onnx.save(proto, tmp_path / "m.onnx")
+    code, _, err = drs("trt", tmp_path / "m.onnx", "-o", tmp_path / "x.engine", *BUILD)
+    assert code == 1 and "where its contract says input and output, NCHW" in one_line(err)
 
 
 def test_targets_are_of_tensorrt_rtx(drs: Any, tiny_onnx: Path, tmp_path: Path) -> None:
@@ -257,7 +367,7 @@ def script(drs: Any, tiny_onnx: Path, tmp_path: Path) -> Path:
     source.write_bytes(tiny_onnx.read_bytes())
     path = tmp_path / "build.sh"
     code, out, err = drs(
-        "trt", source, "-o", tmp_path / "x.engine", "--emit-script", path, "--shapes", "64x64",
+        "trt", source, "-o", tmp_path / "x y's.engine", "--emit-script", path, "--shapes", "64x64",
         "--shapes", "64x64:tile:720p", "--workspace", "0.5", "--level", "4",
     )  # fmt: skip
     assert code == 0, err
@@ -277,7 +387,7 @@ def test_the_script_calls_trtexec_and_writes_a_manifest(script: Path) -> None:
     done = run_script(script, TRTEXEC)
     assert done.returncode == 0, done.stderr
     arguments = script.with_name("trtexec.arguments").read_text()
-    assert arguments.startswith("--stronglyTyped --onnx=tiny model.onnx ")
+    assert arguments.startswith("--stronglyTyped --onnx=./tiny model.onnx ")
     for expected in (
         "--skipInference", "--profile=1", "--minShapes=input:1x3x64x64",
         "--builderOptimizationLevel=4", "--maxShapes=input:1x3x720x1280",
@@ -285,7 +395,7 @@ def test_the_script_calls_trtexec_and_writes_a_manifest(script: Path) -> None:
     ):  # fmt: skip
         assert expected in arguments
     assert not re.search(r"--(fp16|int8|best|bf16)\b", arguments)
-    manifest = manifest_of(script.with_name("x.engine"))
+    manifest = manifest_of(script.with_name("x y's.engine"))
     assert (manifest.flavor, manifest.version) == ("tensorrt", "10.3.0.26")
     assert manifest.runs_on.compute_capabilities == ("8.7",)
     assert manifest.built_on.gpu == "Orin" and len(manifest.profiles) == 2
@@ -296,14 +406,55 @@ def test_the_script_says_nothing_of_typing_where_that_is_no_option(script: Path)
     done = run_script(script, newer.replace("v100300", "v110401"))
     assert done.returncode == 0, done.stderr
     assert "stronglyTyped" not in script.with_name("trtexec.arguments").read_text()
-    assert manifest_of(script.with_name("x.engine")).version == "11.4.1.26"
+    assert manifest_of(script.with_name("x y's.engine")).version == "11.4.1.26"
 
 
 def test_a_failed_script_leaves_no_engine(script: Path) -> None:
     failing = TRTEXEC.replace('echo "&&&& RUNNING', 'echo "no tactic" ; exit 3 ; echo "')
     done = run_script(script, failing)
     assert done.returncode == 1 and "no tactic" in done.stderr
-    assert not list(script.parent.glob("x.engine*"))
+    assert not list(script.parent.glob("x y*"))
     script.with_name("tiny model.onnx").write_bytes(b"other")
     done = run_script(script, TRTEXEC)
     assert done.returncode == 1 and "is not the file that this script was made for" in done.stderr
+
+
+def test_a_trtexec_that_says_nothing_is_an_error(script: Path) -> None:
+    done = run_script(script, TRTEXEC.replace("TensorRT v100300", ""))
+    assert done.returncode == 1 and "set TENSORRT_VERSION" in done.stderr
+    assert not list(script.parent.glob("x y*"))
+    done = run_script(script, TRTEXEC.replace("Compute Capability", ""))
+    assert done.returncode == 1 and "set COMPUTE_CAPABILITY" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["-x.engine", "a $b `c`.engine", 'q".engine'])
+def test_any_name_of_an_engine_can_be_scripted(
+    drs: Any, tiny_onnx: Path, tmp_path: Path, name: str
+) -> None:
+    source, path = tmp_path / "m.onnx", tmp_path / "build.sh"
+    source.write_bytes(tiny_onnx.read_bytes())
+    code, _, err = drs("trt", source, "-o", tmp_path / name, "--emit-script", path)
+    assert code == 0, err
+    done = run_script(path, TRTEXEC.replace("Orin", "O|r'i & <x>"))
+    assert done.returncode == 0, done.stderr
+    assert manifest_of(tmp_path / name).built_on.gpu == "Ori  x"
+    silent = TRTEXEC.replace("printf engine >", ": >")
+    (tmp_path / name).unlink()
+    manifest_path(tmp_path / name).unlink()
+    done = run_script(path, silent)
+    assert done.returncode == 1 and "wrote no engine" in done.stderr
+    assert not (tmp_path / name).exists() and not manifest_path(tmp_path / name).exists()
+
+
+def test_a_model_of_fixed_sizes_is_given_no_shapes(
+    drs: Any, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    source, path = tmp_path / "fixed.onnx", tmp_path / "build.sh"
+    fixed = ("--batch", 1, "--height", 64, "--width", 64)
+    assert drs("onnx", tiny_checkpoint, "-o", source, *fixed)[0] == 0
+    output = tmp_path / "x.engine"
+    code, _, err = drs(
+        "trt", source, "-o", output, "--emit-script", path, "--shapes", "64x64"
+    )  # fmt: skip
+    assert code == 0, err
+    assert "Shapes=" not in path.read_text()

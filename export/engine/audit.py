@@ -44,7 +44,12 @@ class Audit:
 
 def precision_of(proto: onnx.ModelProto) -> str:
     """Return the precision that a model's metadata names, "fp32" where it names none."""
-    return metadata_of(proto).get("precision", "fp32")
+    precision = metadata_of(proto).get("precision", "fp32")
+    if precision not in ASKED:
+        raise EngineError(
+            f"the ONNX file says that it is in {precision!r}; expected {', '.join(ASKED)}"
+        )
+    return precision
 
 
 def audited(network: Any, proto: onnx.ModelProto) -> Audit:

@@ -114,10 +114,10 @@ def _config(parsed: Parsed, settings: EngineSettings) -> Any:
 def _member(module: Any, kind: Any, name: str) -> Any:
     """Return a value of one of the library's enumerations, if this version has it."""
     if not hasattr(kind, name):
-        known = ", ".join(sorted(getattr(kind, "__members__", {})))
+        known = ", ".join(n for n in sorted(getattr(kind, "__members__", {})) if n.isupper())
         raise EngineError(
-            f"{module.__name__} {module.__version__} does not know {name} "
-            f"(of {kind.__name__}: {known})"
+            f"{module.__name__} {module.__version__} does not know {name}; of its "
+            f"{kind.__name__} it knows {known}: choose one of these, or another version or --flavor"
         )
     return getattr(kind, name)
 
@@ -147,6 +147,4 @@ def _why(log: Any, settings: EngineSettings) -> str:
         limit = settings.workspace_bytes
         given = "" if limit is None else f" (it was {limit / 2**20:.3g} MiB)"
         return f"{text}; allow more --workspace{given}, or build for smaller --shapes"
-    if (settings.strip_weights or settings.refit) and "cuda" in lowered:
-        return f"{text}; engines without weights, or to refit, can be built on a GPU only"
     return text

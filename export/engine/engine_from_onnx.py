@@ -1,7 +1,7 @@
 """ONNX file to engine file and manifest: parse, audit, build, and only then name them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ def engine_from_onnx(
     settings: EngineSettings,
     *,
     command: str = "",
+    inputs: Sequence[Path] = (),
     timing_cache: Path | None = None,
     on_step: OnStep = lambda step: None,
     on_progress: OnProgress = lambda phase, done, steps: None,
@@ -66,6 +67,7 @@ def engine_from_onnx(
         output: the engine to write; its manifest goes beside it.
         settings: how to build.
         command: how it is made, for the manifest.
+        inputs: further files that must not be overwritten.
         timing_cache: see `default_timing_cache`; TensorRT only.
         on_step: told what is being done.
         on_progress: told how far the builder is.
@@ -79,20 +81,22 @@ def engine_from_onnx(
     check_output(output)
     proto = load_onnx(source)
     contract = contract_of(proto, source)
+    metadata = metadata_of(proto)
+    calibration = calibration_of(metadata, source)
     module = module_of(settings.flavor)
+    _check_can_build(settings)
     on_step("reading the network")
     parsed = network_from_onnx(module, proto)
     audit = audited(parsed.network, proto)
     on_step(f"building for {', '.join(map(shapes_text, settings.profiles))}")
     with (
-        written_whole(manifest_path(output), inputs=[source]) as temporary_manifest,
-        written_whole(output, inputs=[source]) as temporary,
+        written_whole(manifest_path(output), inputs=[source, *inputs]) as temporary_manifest,
+        written_whole(output, inputs=[source, *inputs]) as temporary,
     ):
         content = engine_from_network(
             parsed, settings, timing_cache=timing_cache, on_progress=on_progress
         )
         temporary.write_bytes(content)
-        metadata = metadata_of(proto)
         manifest = Manifest(
             engine_sha256=sha256_of(temporary),
             engine_bytes=len(content),
@@ -110,7 +114,7 @@ def engine_from_onnx(
             checkpoint_sha256=metadata.get("checkpoint_sha256", ""),
             drs_export_version=__version__,
             command=command,
-            calibration=calibration_of(metadata),
+            calibration=calibration,
         )
         temporary_manifest.write_text(manifest.to_json(), encoding="utf-8")
     warnings = tuple(dict.fromkeys(parsed.log.warnings))
@@ -119,6 +123,8 @@ def engine_from_onnx(
 
 def check_output(output: Path) -> None:
     """Raise EngineError for a name that says another kind of file."""
+    if not output.name:
+        raise EngineError("the engine needs a name, such as derain.engine")
     if output.suffix in (".onnx", ".json", ".pth", ".safetensors"):
         raise EngineError(f"{output} is named as another kind of file; an engine is NAME.engine")
 
@@ -132,6 +138,15 @@ def contract_of(proto: onnx.ModelProto, source: Path) -> Contract:
             "could not say how to feed it; make one with `drs-export onnx`"
         )
     contract: Contract = contract_from_json(metadata[METADATA_KEY], source=str(source))
+    ends = [*proto.graph.input, *proto.graph.output]
+    names = [value.name for value in ends]
+    ranks = {len(value.type.tensor_type.shape.dim) for value in ends}
+    if names != [contract.input_name, contract.output_name] or ranks != {len(contract.layout)}:
+        raise EngineError(
+            f"{source} has {', '.join(names) or 'no tensors'} where its contract says "
+            f"{contract.input_name} and {contract.output_name}, {contract.layout}; it is not a "
+            "model of drs-export"
+        )
     return contract
 
 
@@ -189,9 +204,27 @@ def _runs_on(settings: EngineSettings) -> RunsOn:
     return RunsOn((lowest,), newer, settings.version_compatible, platform_here())
 
 
-def calibration_of(metadata: dict[str, str]) -> dict[str, Any] | None:
+def calibration_of(metadata: dict[str, str], source: Path) -> dict[str, Any] | None:
     """Return where a model's scales came from, None where it has none."""
-    return json.loads(metadata["calibration"]) if "calibration" in metadata else None
+    if "calibration" not in metadata:
+        return None
+    try:
+        found: dict[str, Any] = dict(json.loads(metadata["calibration"]))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise EngineError(
+            f"{source}: what it says of its calibration cannot be read; convert it again"
+        ) from error
+    return found
+
+
+def _check_can_build(settings: EngineSettings) -> None:
+    """Raise EngineError for what the library would find out after minutes, in its own words."""
+    rtx = settings.flavor is FLAVORS["tensorrt_rtx"]
+    if rtx and (settings.strip_weights or settings.refit) and _gpu() is None:
+        raise EngineError(
+            "TensorRT-RTX engines without weights, or to refit, can be built on a GPU only; leave "
+            "--strip-weights and --refit out"
+        )
 
 
 def options_of(settings: EngineSettings) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The engine on a GPU against ONNX Runtime on the same typed ONNX file, through Polygraphy.
+"""The engine on a GPU against ONNX Runtime on the same typed ONNX file.
 
 Two questions are asked apart. Does this engine give what its file says? Its output is compared.
 Where do they part? A second engine of the same network is built, with the outputs of the network's
@@ -8,23 +8,22 @@ the first answer decides.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-import polygraphy.config
 from numpy.typing import NDArray
-from polygraphy.backend.common import BytesFromPath
 from polygraphy.backend.onnx import BytesFromOnnx
 from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
-from polygraphy.backend.trt import EngineFromBytes, TrtRunner
-from polygraphy.logger import G_LOGGER
 
 from drsformer.contract import CONTRACT
+from drsformer.cuda import Device, Pinned, Stream
+from drsformer.errors import EngineError
 from drsformer.flavors import FLAVORS, module_of
+from drsformer.gpu import gpu_here
+from drsformer.loaded import LoadedEngine
 from drsformer.manifest import Manifest, Profile, Shape
 
 from ..emulated import emulated
@@ -81,17 +80,20 @@ def compared_on_gpu(
         on_step: told what is being done.
     """
     made: list[Comparison] = []
-    with _polygraphy(manifest.flavor):
-        for profile in manifest.profiles:
+    loaded = LoadedEngine(module_of(FLAVORS[manifest.flavor]), engine, manifest)
+    try:
+        for number, profile in enumerate(manifest.profiles):
             shape = _shape_to_try(profile, manifest)
             feed = {manifest.contract.input_name: _noise(shape, manifest.contract.dtype)}
             on_step(f"running {'x'.join(map(str, shape))}")
-            (found,) = _run_engine(EngineFromBytes(BytesFromPath(str(engine))), feed).values()
+            (found,) = _run_engine(loaded.engine, feed, profile=number).values()
             (expected,) = _run_onnx(proto, feed).values()
             allowed = LEAST_PSNR_DB[manifest.precision]
-            made.append(_row("output", shape, found, expected, allowed))
+            made.append(_row(CONTRACT.output_name, shape, found, expected, allowed))
             on_step("looking where they part")
             made += _stages(manifest, proto, shape, feed)
+    finally:
+        loaded.close()
     return made
 
 
@@ -106,6 +108,14 @@ def marked(proto: onnx.ModelProto) -> onnx.ModelProto:
         for node in proto.graph.node
         if node.output[0].startswith(STAGE_PREFIX) and node.op_type != "Cast"
     ]
+    for stage in stages:
+        if stage.type.tensor_type.elem_type == onnx.TensorProto.BFLOAT16:  # numpy has no such type
+            wide = f"{stage.name}.shown"
+            made.graph.node.append(
+                onnx.helper.make_node("Cast", [stage.name], [wide], to=onnx.TensorProto.FLOAT)
+            )
+            stage.name = wide
+            stage.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
     made.graph.output.extend(stages)
     return made
 
@@ -116,33 +126,72 @@ def _stages(
     model = marked(proto)
     module = module_of(FLAVORS[manifest.flavor])
     parsed = network_from_onnx(module, model)
-    settings = EngineSettings(FLAVORS[manifest.flavor], (Profile(shape, shape, shape),))
-    content = engine_from_network(parsed, settings)
-    found = _run_engine(EngineFromBytes(content), feed)
+    rtx = manifest.flavor == "tensorrt_rtx"
+    targets = (gpu_here().compute_capability,) if rtx else ()
+    fixed = (Profile(shape, shape, shape),)
+    content = engine_from_network(parsed, EngineSettings(FLAVORS[manifest.flavor], fixed, targets))
+    runtime = module.Runtime(parsed.log)
+    engine = runtime.deserialize_cuda_engine(content)
+    if engine is None:
+        raise EngineError(f"the marked engine cannot be loaded: {parsed.log.reason()}")
+    found = _run_engine(engine, feed)
     expected = _run_onnx(model, feed)
     selections = selection_names(proto)
     for name in expected:
         if name not in selections and name != CONTRACT.output_name:
-            yield _row(name.removeprefix(STAGE_PREFIX), shape, found[name], expected[name], None)
+            yield _row(_stage(name), shape, found[name], expected[name], None)
     rate = flip_rate([found[n] for n in selections], [expected[n] for n in selections])
     yield Comparison("top-k selections", _text(shape), None, rate, False, True)
 
 
-@contextmanager
-def _polygraphy(flavor: str) -> Iterator[None]:
-    """Let Polygraphy drive this flavor, and be silent."""
-    before = polygraphy.config.USE_TENSORRT_RTX
-    polygraphy.config.USE_TENSORRT_RTX = flavor == "tensorrt_rtx"
+def _run_engine(
+    engine: Any, feed: dict[str, NDArray[Any]], *, profile: int = 0
+) -> dict[str, NDArray[Any]]:
+    """Run an engine once, with all of its outputs.
+
+    Polygraphy's own runner is not used: it wants a CUDA runtime library of its own to be found,
+    and settles on TensorRT or TensorRT-RTX when it is imported.
+    """
+    stream = Stream()
+    owned: list[Pinned | Device] = []
+    hosts: dict[str, Pinned] = {}
     try:
-        with G_LOGGER.verbosity(G_LOGGER.CRITICAL):
-            yield
+        context = engine.create_execution_context()
+        if context is None or not context.set_optimization_profile_async(profile, stream.handle):
+            raise EngineError("the engine gives no execution context on this GPU")
+        for name, array in feed.items():
+            if not context.set_input_shape(name, array.shape):
+                raise EngineError(f"the engine refuses an input of {array.shape}")
+        for i in range(engine.num_io_tensors):
+            name = engine.get_tensor_name(i)
+            shape = tuple(context.get_tensor_shape(name))
+            host = Pinned(shape, np.dtype(_dtype(engine.get_tensor_dtype(name))).name)
+            device = Device(host.nbytes)
+            owned += [host, device]
+            context.set_tensor_address(name, device.address)
+            if name in feed:
+                np.copyto(host.array, feed[name])
+                stream.upload(device.address, host)
+            else:
+                hosts[name] = host
+        if not context.execute_async_v3(stream.handle):
+            raise EngineError("the engine could not be run on this GPU")
+        for host in hosts.values():
+            stream.download(host, owned[owned.index(host) + 1].address)
+        stream.wait()
+        del context
+        return {name: host.array.copy() for name, host in hosts.items()}
     finally:
-        polygraphy.config.USE_TENSORRT_RTX = before
+        hosts.clear()
+        for thing in owned:
+            thing.close()
+        stream.close()
 
 
-def _run_engine(load: Any, feed: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    with TrtRunner(load) as runner:
-        return {name: np.array(value) for name, value in runner.infer(feed).items()}
+def _dtype(value: Any) -> str:
+    """Return numpy's name of one of the library's types."""
+    names = {"FLOAT": "float32", "HALF": "float16", "BOOL": "bool", "UINT8": "uint8"}
+    return names[str(value).split(".")[-1]]
 
 
 def _run_onnx(proto: onnx.ModelProto, feed: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -177,6 +226,10 @@ def _shape_to_try(profile: Profile, manifest: Manifest) -> Shape:
 def _noise(shape: Sequence[int], dtype: str) -> NDArray[Any]:
     pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     return pixels if dtype == "uint8" else (pixels / np.float32(255)).astype(dtype)
+
+
+def _stage(name: str) -> str:
+    return name.removeprefix(STAGE_PREFIX).removesuffix(".shown")
 
 
 def _text(shape: Shape) -> str:

@@ -74,7 +74,7 @@ def targets_from_text(text: str) -> tuple[str, ...]:
     """
     made = []
     for part in text.split(","):
-        match = re.fullmatch(r"(?:sm_?)?(\d{1,2})\.?(\d)", part.strip().lower())
+        match = re.fullmatch(r"(?:sm_?)?([0-9]{1,2})\.?([0-9])", part.strip().lower())
         if not match:
             raise EngineError(f"target {part!r}: expected compute capabilities such as sm_86,sm_89")
         made.append(f"{int(match[1])}.{match[2]}")

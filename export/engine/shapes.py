@@ -52,6 +52,8 @@ def profiles_from_text(
         )  # fmt: skip
     for profile in made:
         _check_fixed(profile, fixed, contract)
+    if len(set(made)) < len(made):
+        raise EngineError("the same shapes are given twice; the second could never be chosen")
     return tuple(made)
 
 
@@ -72,7 +74,7 @@ def _range(text: str) -> Range:
 def _size(part: str, text: str) -> tuple[int, int]:
     if part in PRESETS:
         return PRESETS[part]
-    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", part)
+    match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", part)
     if not match:
         raise EngineError(f"shapes {text!r}: {HINT}{', '.join(PRESETS)}")
     height, width = int(match[1]), int(match[2])
@@ -87,7 +89,7 @@ def _size(part: str, text: str) -> tuple[int, int]:
 
 
 def _batches(text: str) -> tuple[int, int, int]:
-    match = re.fullmatch(r"(\d{1,5})(?::(\d{1,5}):(\d{1,5}))?", text)
+    match = re.fullmatch(r"([0-9]{1,5})(?::([0-9]{1,5}):([0-9]{1,5}))?", text)
     numbers = [int(n) for n in match.groups() if n] if match else []
     low, usual, high = numbers * 3 if len(numbers) == 1 else numbers or (0, 0, 0)
     if not 1 <= low <= usual <= high <= MOST_IMAGES:

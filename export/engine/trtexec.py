@@ -18,58 +18,68 @@ from .settings import EngineSettings
 
 _SCRIPT = """\
 #!/bin/sh
-# Builds {engine} from {onnx} with trtexec of TensorRT 10.3 to 11.x, and writes {engine}.json.
-# Made by drs-export {version}. Copy this file and {onnx} to the device, then: sh {script}
+# Builds an engine with trtexec of TensorRT 10.3 to 11.x, and writes its manifest.
+# Made by drs-export {version}. Copy this file and the ONNX file to the device, then run it with sh.
 set -eu
 cd "$(dirname "$0")"
+onnx={onnx}
+engine={engine}
+fail() {{ echo "error: $1" >&2; exit 1; }}
+
 trtexec=${{TRTEXEC:-$(command -v trtexec || echo /usr/src/tensorrt/bin/trtexec)}}
-[ -x "$trtexec" ] || {{ echo "error: no trtexec; set TRTEXEC to where it is" >&2; exit 1; }}
-[ "$(sha256sum < {onnx} | cut -c1-64)" = {onnx_sha256} ] || {{
-  echo "error: {onnx} is not the file that this script was made for" >&2; exit 1; }}
+[ -x "$trtexec" ] || fail "no trtexec; set TRTEXEC to where it is"
+[ -f "$onnx" ] || fail "$onnx is not beside this script"
+[ "$(sha256sum < "$onnx" | cut -c1-64)" = {onnx_sha256} ] ||
+  fail "$onnx is not the file that this script was made for"
 
 help=$("$trtexec" --help 2>&1 || true)
 typed=
 case $help in *--stronglyTyped*) typed=--stronglyTyped ;; esac   # 10.x: off unless asked for
-precision={precision}
 case $help in *--stronglyTyped*|*"TensorRT v11"*) ;; *)
-  [ $precision = fp32 ] || {{
-    echo "error: this trtexec does not type strongly; 10.3 or later is needed" >&2; exit 1; }} ;;
+  [ {precision} = fp32 ] || fail "this trtexec does not type strongly; 10.3 or later is needed" ;;
 esac
 
 log=$(mktemp)
-trap 'rm -f "$log" {engine}.part' EXIT
-"$trtexec" $typed --onnx={onnx} --saveEngine={engine}.part --skipInference \\
-  {arguments} > "$log" 2>&1 || {{ tail -n 20 "$log" >&2; exit 1; }}
+trap 'rm -f "$log" "$engine.part" "$engine.json.part"' EXIT
+"$trtexec" $typed --onnx="$onnx" --saveEngine="$engine.part" --skipInference \\
+  {arguments} > "$log" 2>&1 || {{ tail -n 20 "$log" >&2; fail "trtexec failed"; }}
+[ -s "$engine.part" ] || {{ tail -n 20 "$log" >&2; fail "trtexec wrote no engine"; }}
 
-# "[TensorRT v100300]" is 10.3.0; the build number behind it comes from the library's own name
-digits=$(sed -n 's/.*\\[TensorRT v\\([0-9]*\\)\\].*/\\1/p' "$log" | head -n 1)
-build=$(sed -n 's/.*\\[b\\([0-9]*\\)\\].*/\\1/p' "$log" | head -n 1)
+# "[TensorRT v100300] [b26]" is 10.3.0.26
+said() {{ sed -n "s/.*$1.*/\\1/p" "$log" | head -n 1 | tr -cd 'A-Za-z0-9 ._()-'; }}
+digits=$(said '\\[TensorRT v\\([0-9]*\\)\\]')
+build=$(said '\\[b\\([0-9]*\\)\\]')
+[ -n "$digits" ] || [ -n "${{TENSORRT_VERSION:-}}" ] ||
+  fail "trtexec does not say its version; set TENSORRT_VERSION"
 version=${{TENSORRT_VERSION:-$((digits / 10000)).$((digits / 100 % 100)).$((digits % 100))${{build:+.$build}}}}
-capability=${{COMPUTE_CAPABILITY:-$(sed -n 's/.*Compute Capability: *\\([0-9.]*\\).*/\\1/p' "$log" | head -n 1)}}
-gpu=$(sed -n 's/.*Selected Device: *\\(.*\\)/\\1/p' "$log" | head -n 1)
-[ -n "$capability" ] || {{ echo "error: set COMPUTE_CAPABILITY, such as 8.7 on Orin" >&2; exit 1; }}
+capability=${{COMPUTE_CAPABILITY:-$(said 'Compute Capability: *\\([0-9.]*\\)')}}
+gpu=$(said 'Selected Device: *\\(.*\\)')
+[ -n "$capability" ] || fail "set COMPUTE_CAPABILITY, such as 8.7 on Orin"
 {lowest}
 platform=$(uname -s | tr A-Z a-z)-$(uname -m)
-sed -e "s|@SHA256@|$(sha256sum < {engine}.part | cut -c1-64)|" -e "s|\\"@BYTES@\\"|$(wc -c < {engine}.part | tr -d ' ')|" \\
-    -e "s|@VERSION@|$version|" -e "s|@CAPABILITY@|$capability|" -e "s|@LOWEST@|$lowest|" \\
-    -e "s|@GPU@|$gpu|" -e "s|@PLATFORM@|$platform|" > {engine}.json <<'MANIFEST'
+sha256=$(sha256sum < "$engine.part" | cut -c1-64)
+bytes=$(wc -c < "$engine.part" | tr -d ' ')
+sed -e "s|@SHA256@|$sha256|" -e "s|\\"@BYTES@\\"|$bytes|" -e "s|@VERSION@|$version|" \\
+    -e "s|@CAPABILITY@|$capability|" -e "s|@LOWEST@|$lowest|" -e "s|@GPU@|$gpu|" \\
+    -e "s|@PLATFORM@|$platform|" > "$engine.json.part" <<'MANIFEST'
 {manifest}
 MANIFEST
-mv {engine}.part {engine}
-echo "{engine}: built by TensorRT $version for compute capability $capability"
+mv "$engine.part" "$engine"
+mv "$engine.json.part" "$engine.json"
+echo "$engine: built by TensorRT $version for compute capability $capability"
 """
 
 
 def trtexec_script(
-    manifest: Manifest, settings: EngineSettings, *, script: Path, engine: Path
+    manifest: Manifest, settings: EngineSettings, *, engine: Path, fixed: bool
 ) -> str:
     """Return the script.
 
     Args:
         manifest: what is known of the engine before it is built; the rest is filled in there.
         settings: how to build.
-        script: what the script will be called.
         engine: the engine it makes, beside itself.
+        fixed: whether the ONNX file has fixed sizes throughout: trtexec wants no shapes then.
 
     Raises:
         EngineError: TensorRT-RTX, which has a tool of its own and builds here.
@@ -81,21 +91,27 @@ def trtexec_script(
         )
     lowest = "lowest=8.0" if settings.hardware == "ampere+" else "lowest=$capability"
     return _SCRIPT.format(
-        engine=shlex.quote(engine.name),
-        onnx=shlex.quote(manifest.onnx_file),
+        engine=_quoted(engine.name),
+        onnx=_quoted(manifest.onnx_file),
         onnx_sha256=manifest.onnx_sha256,
         precision=manifest.precision,
         version=manifest.drs_export_version,
-        script=shlex.quote(script.name),
-        arguments=" \\\n  ".join(_arguments(settings)),
+        arguments=" \\\n  ".join(_arguments(settings, fixed=fixed)),
         lowest=lowest,
         manifest=_with_blanks(manifest, settings),
     )
 
 
-def _arguments(settings: EngineSettings) -> list[str]:
-    made = []
-    for number, profile in enumerate(settings.profiles):
+def _quoted(name: str) -> str:
+    """Return a file beside the script as a shell word that is no option."""
+    if not name.isprintable():
+        raise EngineError(f"{name!r} cannot be written into a script; choose another name")
+    return shlex.quote(f"./{name}")
+
+
+def _arguments(settings: EngineSettings, *, fixed: bool) -> list[str]:
+    made: list[str] = []
+    for number, profile in enumerate(() if fixed else settings.profiles):
         if len(settings.profiles) > 1:
             made.append(f"--profile={number}")
         made += _shapes(profile)

@@ -109,6 +109,28 @@ def test_a_flipped_byte_is_refused(engine: Path) -> None:
         {"engine_sha256": "short"},
         {"engine_bytes": "7"},
         {"built_on": {"gpu": "x", "moon": 1}},
+        {"profiles": [{k: [-1, 3, 8, 8] for k in ("min", "opt", "max")}]},
+        {"profiles": [{k: [1, 5, 8, 8] for k in ("min", "opt", "max")}]},
+        {"profiles": [{k: [1.5, 3, 8, 8] for k in ("min", "opt", "max")}]},
+        {"profiles": [{k: [float("inf"), 3, 8, 8] for k in ("min", "opt", "max")}]},
+        {"profiles": [{"min": [9, 3, 8, 8], "opt": [1, 3, 8, 8], "max": [1, 3, 8, 8]}]},
+        {"flavor": "tensorrt_lean"},
+        {"precision": "fp3"},
+        {"precision": [1]},
+        {"runs_on": {"compute_capabilities": ["8.9"], "newer": "no"}},
+        {"runs_on": {"compute_capabilities": ["8.9"], "platform": 5}},
+        {"built_on": {"gpu": [5]}},
+        {"format": True},
+        {"engine_bytes": True},
+        {"engine_sha256": "0x" + "0" * 62},
+        {"layers": [1, 2]},
+        {"options": None},
+        {"calibration": "x"},
+        {"validation": "x"},
+        {"onnx_file": "/etc/passwd"},
+        {"onnx_file": ""},
+        {"onnx_file": 5},
+        {"command": {}},
     ],
 )
 def test_what_is_no_manifest_of_ours_is_refused(engine: Path, values: dict[str, object]) -> None:
@@ -134,6 +156,15 @@ def test_another_version_is_refused_with_both_named() -> None:
     MANIFEST.check_version("10.3.0.26", ENGINE)
     with pytest.raises(EngineError, match=r"by TensorRT 10\.3\.0\.26, and here is 10\.4\.0\.26"):
         MANIFEST.check_version("10.4.0.26", ENGINE)
+
+
+def test_versions_are_the_same_with_and_without_a_build_number() -> None:
+    """TensorRT's wheels of 10.4 to 10.7 say three numbers, some of them ".post1" behind."""
+    for version in ("10.3.0", "10.3.0.post1", "10.3.0.26"):
+        MANIFEST.check_version(version, ENGINE)
+    replace(MANIFEST, version="10.7.0.post1").check_version("10.7.0", ENGINE)
+    with pytest.raises(EngineError):
+        MANIFEST.check_version("10.3.1", ENGINE)
 
 
 @pytest.mark.parametrize(

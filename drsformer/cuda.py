@@ -61,9 +61,12 @@ class Stream:
         check(self._runtime.cudaStreamBeginCapture(self._stream, mode))
         try:
             work()
-        finally:  # also ends a capture that failed, or the stream would stay in it
-            graph = self._runtime.cudaStreamEndCapture(self._stream)
-        return Graph(check(graph), self._stream)
+        except BaseException:  # ends the capture, or the stream would stay in it
+            error, graph = self._runtime.cudaStreamEndCapture(self._stream)
+            if int(error) == 0 and int(graph):
+                self._runtime.cudaGraphDestroy(graph)
+            raise
+        return Graph(check(self._runtime.cudaStreamEndCapture(self._stream)), self._stream)
 
     def close(self) -> None:
         """Free it."""
