@@ -103,7 +103,7 @@ class Manifest:
         built_on: where it was built.
         options: of the build: workspace, optimisation level, stripped weights and such.
         layers: type to number of layers that compute in it, by the precision audit.
-        onnx_file: name of the ONNX file it was built from, which lies beside it.
+        onnx_file: name of the ONNX file it was built from; looked for beside the engine.
         onnx_sha256: of that file.
         checkpoint_sha256: of the checkpoint it began with.
         calibration: where the scales came from, or None.
