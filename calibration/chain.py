@@ -27,6 +27,8 @@ from .samples import (
 from .scales import Scales, check_belongs, scales_from_file
 from .scales_from_images import scales_from_images
 
+MOST_JUDGED = 4
+
 
 def exported(
     source: Path,
@@ -59,13 +61,23 @@ def exported(
     return path
 
 
-def samples_of(folder: Path | None) -> list[Sample]:
-    """Return images to judge by: a folder's, or our own, and then say so."""
-    if folder is not None:
-        found: list[Sample] = samples_from_folder(folder)
-        return found
-    click.echo(f"no images given: judging with {SYNTHETIC}")
-    return synthetic_samples()
+def samples_of(pairs: Path | None, images: Path | None) -> list[Sample]:
+    """Return images to judge by: pairs, some of a folder's images, or our own, and then say so.
+
+    Args:
+        pairs: folder with input/ and target/, all of which are taken.
+        images: folder of images; a few are enough, and judging takes a minute for each.
+    """
+    if pairs is None and images is None:
+        click.echo(f"no images given: judging with {SYNTHETIC}")
+        return synthetic_samples()
+    found: list[Sample] = samples_from_folder(pairs or images)
+    if pairs is None and found[0].clean is None and len(found) > MOST_JUDGED:
+        click.echo(
+            f"judging with the first {MOST_JUDGED} of {len(found)} images; --pairs takes all"
+        )
+        return found[:MOST_JUDGED]
+    return found
 
 
 def crops_of(folder: Path | None, count: int, size: int) -> Crops:

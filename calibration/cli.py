@@ -72,7 +72,7 @@ def convert(
     _check_options(precision, io, scales_path, max_drop, min_psnr)
     output = output or source.with_name(f"{source.stem}.{precision}.onnx")
     source = exported(source, output)
-    samples = samples_of(pairs or images)
+    samples = samples_of(pairs, images)
     scales = scales_for(source, output, precision, scales_path, images, threads)
     budget = Budget(max_drop, min_psnr) if (max_drop, min_psnr) != (None, None) else None
     with steps() as on_step:
@@ -133,7 +133,7 @@ def sensitivity(
     """Lower each part of MODEL alone and measure what it costs."""
     proto = load_onnx(model)
     check_convertible(proto, str(model))
-    samples = samples_of(images)
+    samples = samples_of(None, images)
     scales: dict[str, float] | None = None
     with steps() as on_step:
         if precision in GRIDS:

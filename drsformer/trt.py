@@ -309,7 +309,7 @@ def _converted(source: Source, precision: str, output: Path) -> Path:
         raise EngineError(f"--scales is for --int8 and --fp8, not for --{precision}")
     path = output.with_name(f"{output.stem}.{precision}.onnx")
     float32 = chain.exported(source.path, path, name=f"{output.stem}.onnx")
-    samples = chain.samples_of(source.pairs or source.images)
+    samples = chain.samples_of(source.pairs, source.images)
     scales = chain.scales_for(
         float32, path, precision, source.scales, source.images, source.threads
     )

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from drsformer.calibration.chain import samples_of
 from drsformer.calibration.int8_from_fp32 import int8_from_fp32
 from drsformer.calibration.quality import Quality
 from drsformer.calibration.samples import (
@@ -293,6 +294,14 @@ def test_synthetic_images_repeat_and_have_targets() -> None:
 def test_samples_have_targets_only_where_there_are_some(pairs: Path) -> None:
     assert all(sample.clean is not None for sample in samples_from_folder(pairs))
     assert all(sample.clean is None for sample in samples_from_folder(pairs / "input"))
+
+
+def test_a_few_images_are_judged_and_all_pairs(pairs: Path, tmp_path: Path, capsys) -> None:
+    for i in range(6):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), noise(16, 16))
+    assert [sample.name for sample in samples_of(None, tmp_path)] == ["0", "1", "2", "3"]
+    assert "judging with the first 4 of 6 images; --pairs takes all" in capsys.readouterr().out
+    assert len(samples_of(pairs, tmp_path)) == len(samples_of(None, pairs)) == 4
 
 
 def test_crops_are_spread_over_images_and_places(pairs: Path) -> None:
