@@ -68,10 +68,11 @@ def samples_of(pairs: Path | None, images: Path | None) -> list[Sample]:
         pairs: folder with input/ and target/, all of which are taken.
         images: folder of images; a few are enough, and judging takes a minute for each.
     """
-    if pairs is None and images is None:
+    folder = pairs or images
+    if folder is None:
         click.echo(f"no images given: judging with {SYNTHETIC}")
         return synthetic_samples()
-    found: list[Sample] = samples_from_folder(pairs or images)
+    found: list[Sample] = samples_from_folder(folder)
     if pairs is None and found[0].clean is None and len(found) > MOST_JUDGED:
         click.echo(
             f"judging with the first {MOST_JUDGED} of {len(found)} images; --pairs takes all"
