@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,9 @@ from drsformer.model import DRSformer
 from .fill_weights import fill
 
 DATA = Path(__file__).parent / "data"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # a shell starts jobs in the background with Ctrl-C ignored, and what they start inherits it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)  # a worker for each core: more threads would wait for each other
 CASES = ("small_mefc", "small_plain", "odd_heads", "bias_mefc", "paper_mefc", "paper_plain")
