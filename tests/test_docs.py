@@ -5,6 +5,10 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+VARIABLE = (
+    r"; |cudaError\w+|\.\.\.|\(.*?\)|[0-9][0-9x.]*|NAME\S*|"
+    r"TensorRT(-RTX)?|tensorrt_rtx|fp16|SM90"
+)
 FEWEST_LETTERS = 12  # of a quoted piece between figures and names
 
 
@@ -25,8 +29,7 @@ def test_troubleshooting_quotes_messages_as_they_are() -> None:
     assert len(messages) > 10
     pieces = said()
     for message in messages:
-        variable = r"; |cudaError\w+|\.\.\.|\(.*?\)|[0-9][0-9x.]*|NAME\S*|TensorRT(-RTX)?|tensorrt_rtx|fp16|SM90"
-        quoted = [part or "" for part in re.split(variable, message)]
+        quoted = [part or "" for part in re.split(VARIABLE, message)]
         for part in quoted:
             if len(part.strip(" ,;")) >= FEWEST_LETTERS:
                 assert any(part.strip(" ,;") in piece for piece in pieces), (message, part)
