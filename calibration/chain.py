@@ -20,6 +20,7 @@ from .samples import (
     Crops,
     Sample,
     crops_from_folder,
+    middle,
     samples_from_folder,
     synthetic_crops,
     synthetic_samples,
@@ -27,7 +28,9 @@ from .samples import (
 from .scales import Scales, check_belongs, scales_from_file
 from .scales_from_images import scales_from_images
 
+# what is judged of a folder that is there to calibrate with: at full size an image takes minutes
 MOST_JUDGED = 4
+JUDGED_SIDE = 512  # pixels
 
 
 def exported(
@@ -62,23 +65,27 @@ def exported(
 
 
 def samples_of(pairs: Path | None, images: Path | None) -> list[Sample]:
-    """Return images to judge by: pairs, some of a folder's images, or our own, and then say so.
+    """Return images to judge by: pairs, parts of a folder's images, or our own, and then say so.
 
     Args:
-        pairs: folder with input/ and target/, all of which are taken.
-        images: folder of images; a few are enough, and judging takes a minute for each.
+        pairs: folder with input/ and target/; all are taken, whole.
+        images: folder of images, or of pairs; `MOST_JUDGED` of them are taken, of each the middle.
+
+    Raises:
+        ImageError: there is no image, a pair is incomplete, or one cannot be read.
+        CalibrationError: a pair's sizes differ.
     """
-    folder = pairs or images
-    if folder is None:
+    if pairs is not None:
+        return list(samples_from_folder(pairs))
+    if images is None:
         click.echo(f"no images given: judging with {SYNTHETIC}")
         return synthetic_samples()
-    found: list[Sample] = samples_from_folder(folder)
-    if pairs is None and found[0].clean is None and len(found) > MOST_JUDGED:
-        click.echo(
-            f"judging with the first {MOST_JUDGED} of {len(found)} images; --pairs takes all"
-        )
-        return found[:MOST_JUDGED]
-    return found
+    found = samples_from_folder(images, most=MOST_JUDGED)
+    click.echo(
+        f"judging with {len(found)} images of {images}, at most the middle {JUDGED_SIDE} x "
+        f"{JUDGED_SIDE} pixels of each; --pairs takes all, whole"
+    )
+    return [middle(sample, JUDGED_SIDE) for sample in found]
 
 
 def crops_of(folder: Path | None, count: int, size: int) -> Crops:

@@ -45,8 +45,8 @@ PRECISIONS = get_args(Precision)
     help="Type of input and output.",
 )  # fmt: skip
 @click.option("--scales", "scales_path", type=FILE, help="From `calibrate`, for --int8 and --fp8.")
-@click.option("--images", type=FOLDER, help="Rainy images to calibrate and to judge with.")
-@click.option("--pairs", type=FOLDER, help="Folder with input/ and target/ to judge with.")
+@click.option("--images", type=FOLDER, help="Rainy images to calibrate and, some, to judge with.")
+@click.option("--pairs", type=FOLDER, help="Folder with input/ and target/, all to judge with.")
 @click.option("--max-drop", type=float, help="Most dB of Y-PSNR that quantising may cost.")
 @click.option("--min-psnr", type=float, help="Least dB against float32, where targets lack.")
 @click.option("--threads", type=click.IntRange(1), help="By default all cores.")

@@ -104,8 +104,12 @@ def synthetic_crops(count: int = CROP_COUNT, side: int = CROP_SIDE) -> Crops:
     return Crops(SYNTHETIC, tuple(images))
 
 
-def samples_from_folder(folder: Path) -> list[Sample]:
+def samples_from_folder(folder: Path, most: int | None = None) -> list[Sample]:
     """Read a folder's images, with their targets where it has input/ and target/ of one naming.
+
+    Args:
+        folder: of images, or of the two folders.
+        most: images to read, in name order; by default all.
 
     Raises:
         ImageError: there is no image, a pair is incomplete, or one cannot be read.
@@ -113,9 +117,19 @@ def samples_from_folder(folder: Path) -> list[Sample]:
     """
     if (folder / "input").is_dir() and (folder / "target").is_dir():
         pairs = pairs_from_folders(folder / "input", folder / "target")
-        return [_pair(pair.name, pair.rainy, pair.target) for pair in pairs]
-    paths = images_by_name(folder)
-    return [Sample(name, levels_8bit(read_image(path).rgb)) for name, path in paths.items()]
+        return [_pair(pair.name, pair.rainy, pair.target) for pair in pairs[:most]]
+    paths = list(images_by_name(folder).items())
+    return [Sample(name, levels_8bit(read_image(path).rgb)) for name, path in paths[:most]]
+
+
+def middle(sample: Sample, side: int) -> Sample:
+    """Return the middle of a sample, at most side x side pixels."""
+    height, width, _ = sample.rainy.shape
+    rows, columns = (
+        slice(start := max(0, (length - side) // 2), start + side) for length in (height, width)
+    )
+    clean = None if sample.clean is None else sample.clean[rows, columns]
+    return Sample(sample.name, np.ascontiguousarray(sample.rainy[rows, columns]), clean)
 
 
 def synthetic_samples(side: int = CROP_SIDE) -> list[Sample]:

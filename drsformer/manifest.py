@@ -8,7 +8,7 @@ that names both sides. The format is specified in docs/files.md.
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +131,7 @@ class Manifest:
     command: str
     calibration: dict[str, Any] | None = None
     validation: dict[str, Any] | None = None
-    format: int = field(default=FORMAT)
+    format: int = FORMAT
 
     def to_json(self) -> str:
         """Return indented JSON."""

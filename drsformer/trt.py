@@ -21,7 +21,7 @@ from rich.table import Table
 
 from drsformer.contract import IO
 from drsformer.errors import EngineError, one_line
-from drsformer.files import sha256_of, written_whole
+from drsformer.files import written_whole
 from drsformer.manifest import is_engine, manifest_path
 from drsformer.precision_option import precision_options
 
@@ -78,8 +78,8 @@ class Source:
               help="Other GPUs can run it; slower.")  # fmt: skip
 @click.option("--strip-weights", is_flag=True, help="Leave the weights in the ONNX file.")
 @click.option("--refit", is_flag=True, help="Weights can be replaced later.")
-@click.option("--images", type=FOLDER, help="Rainy images to calibrate and to judge with.")
-@click.option("--pairs", type=FOLDER, help="Folder with input/ and target/ to judge with.")
+@click.option("--images", type=FOLDER, help="Rainy images to calibrate and, some, to judge with.")
+@click.option("--pairs", type=FOLDER, help="Folder with input/ and target/, all to judge with.")
 @click.option("--scales", type=FILE, help="From `calibrate`, for --int8 and --fp8.")
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU runtimes that judge.")
 @click.option("--emit-script", type=FILE, help="Do not build: write a script of trtexec calls, for "
@@ -288,9 +288,8 @@ def _as_it_is(source: Source, found: str, proto: Any, output: Path) -> Path:
         )
     made = pixels.with_pixel_io(proto)
     path = output.with_name(f"{source.path.stem}.uint8.onnx")
-    if found != "bf16":
-        agreement = importlib.import_module("drsformer.export.pixel_agreement")
-        agreement.check_pixels_agree(made, str(path))
+    agreement = importlib.import_module("drsformer.export.pixel_agreement")
+    agreement.check_pixels_agree(made, str(path))
     with written_whole(path, inputs=[source.path]) as temporary:
         temporary.write_bytes(made.SerializeToString(deterministic=True))
     click.echo(f"{path}: the same model with uint8 input and output")
@@ -333,30 +332,8 @@ def _emit(
     stage: _Stage, onnx: Path, output: Path, settings: Any, script: Path, command: str
 ) -> None:
     """Write the script beside the ONNX file that it needs."""
-    manifests = importlib.import_module("drsformer.manifest")
-    audit = importlib.import_module("drsformer.export.engine.audit")
-    metadata = importlib.import_module("drsformer.export.precision").metadata_of
     proto = stage.files.load_onnx(onnx)
-    known = metadata(proto)
-    manifest = manifests.Manifest(
-        engine_sha256="",
-        engine_bytes=0,
-        flavor=settings.flavor.name,
-        version="",
-        precision=audit.precision_of(proto),
-        contract=stage.engine.contract_of(proto, onnx),
-        profiles=settings.profiles,
-        runs_on=manifests.RunsOn(()),
-        built_on=manifests.BuiltOn(),
-        options=stage.engine.options_of(settings),
-        layers={},
-        onnx_file=onnx.name,
-        onnx_sha256=sha256_of(onnx),
-        checkpoint_sha256=known.get("checkpoint_sha256", ""),
-        drs_export_version=importlib.import_module("drsformer").__version__,
-        command=command,
-        calibration=stage.engine.calibration_of(known, onnx),
-    )
+    manifest = stage.engine.planned_manifest(proto, onnx, settings, command)
     text = stage.script.trtexec_script(
         manifest, settings, engine=output, fixed=None not in _sizes(proto)
     )

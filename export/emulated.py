@@ -43,6 +43,14 @@ def emulated(proto: onnx.ModelProto) -> onnx.ModelProto:
     return ir.to_proto(model)
 
 
+def runnable(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return what ONNX Runtime can run on a CPU: a bfloat16 model emulated, any other as it is."""
+    bfloat16 = onnx.TensorProto.BFLOAT16
+    if any(weight.data_type == bfloat16 for weight in proto.graph.initializer):
+        return emulated(proto)
+    return proto
+
+
 def _widen(weight: ir.Value) -> None:
     assert weight.const_value is not None
     array = weight.const_value.numpy().astype(np.float32)

@@ -7,6 +7,7 @@ import onnxruntime as ort
 from drsformer.contract import image_from_output, input_from_image
 from drsformer.errors import AgreementError
 
+from .emulated import runnable
 from .pixel_io import without_pixel_io
 
 SIZES = ((64, 64), (48, 80), (8, 8))  # height, width, pixels
@@ -16,12 +17,13 @@ def check_pixels_agree(proto: onnx.ModelProto, source: str) -> None:
     """Run both on noise in ONNX Runtime and compare every pixel.
 
     Args:
-        proto: a model with uint8 input and output that ONNX Runtime can run.
+        proto: a model with uint8 input and output.
         source: its name, for the error.
 
     Raises:
         AgreementError: a pixel differs.
     """
+    proto = runnable(proto)
     rng = np.random.default_rng(0)
     with_pixels, without = _session(proto), _session(without_pixel_io(proto))
     for height, width in _sizes(proto):

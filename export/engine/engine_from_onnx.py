@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from drsformer.manifest import BuiltOn, Manifest, RunsOn, manifest_path, shapes_
 
 from ..onnx_from_checkpoint import load_onnx
 from ..precision import metadata_of
-from .audit import Audit, audited
+from .audit import Audit, audited, precision_of
 from .build import engine_from_network
 from .network import network_from_onnx
 from .progress import OnProgress
@@ -80,9 +80,7 @@ def engine_from_onnx(
     """
     check_output(output)
     proto = load_onnx(source)
-    contract = contract_of(proto, source)
-    metadata = metadata_of(proto)
-    calibration = calibration_of(metadata, source)
+    planned = planned_manifest(proto, source, settings, command)
     module = module_of(settings.flavor)
     _check_can_build(settings)
     on_step("reading the network")
@@ -97,24 +95,14 @@ def engine_from_onnx(
             parsed, settings, timing_cache=timing_cache, on_progress=on_progress
         )
         temporary.write_bytes(content)
-        manifest = Manifest(
+        manifest = replace(
+            planned,
             engine_sha256=sha256_of(temporary),
             engine_bytes=len(content),
-            flavor=settings.flavor.name,
             version=version_of(module),
-            precision=audit.precision,
-            contract=contract,
-            profiles=settings.profiles,
             runs_on=_runs_on(settings),
             built_on=_built_on(),
-            options=options_of(settings),
             layers=audit.layers,
-            onnx_file=source.name,
-            onnx_sha256=sha256_of(source),
-            checkpoint_sha256=metadata.get("checkpoint_sha256", ""),
-            drs_export_version=__version__,
-            command=command,
-            calibration=calibration,
         )
         temporary_manifest.write_text(manifest.to_json(), encoding="utf-8")
     warnings = tuple(dict.fromkeys(parsed.log.warnings))
@@ -204,7 +192,43 @@ def _runs_on(settings: EngineSettings) -> RunsOn:
     return RunsOn((lowest,), newer, settings.version_compatible, platform_here())
 
 
-def calibration_of(metadata: dict[str, str], source: Path) -> dict[str, Any] | None:
+def planned_manifest(
+    proto: onnx.ModelProto, source: Path, settings: EngineSettings, command: str
+) -> Manifest:
+    """Return what is known of an engine before it is built; what is not is empty.
+
+    Args:
+        proto: the model.
+        source: its file.
+        settings: how it will be built.
+        command: how it is made.
+
+    Raises:
+        EngineError: the model is not ours, or what it says of itself cannot be read.
+    """
+    metadata = metadata_of(proto)
+    return Manifest(
+        engine_sha256="",
+        engine_bytes=0,
+        flavor=settings.flavor.name,
+        version="",
+        precision=precision_of(proto),
+        contract=contract_of(proto, source),
+        profiles=settings.profiles,
+        runs_on=RunsOn(()),
+        built_on=BuiltOn(),
+        options=_options(settings),
+        layers={},
+        onnx_file=source.name,
+        onnx_sha256=sha256_of(source),
+        checkpoint_sha256=metadata.get("checkpoint_sha256", ""),
+        drs_export_version=__version__,
+        command=command,
+        calibration=_calibration(metadata, source),
+    )
+
+
+def _calibration(metadata: dict[str, str], source: Path) -> dict[str, Any] | None:
     """Return where a model's scales came from, None where it has none."""
     if "calibration" not in metadata:
         return None
@@ -227,8 +251,7 @@ def _check_can_build(settings: EngineSettings) -> None:
         )
 
 
-def options_of(settings: EngineSettings) -> dict[str, Any]:
-    """Return what a manifest says of how the engine was built."""
+def _options(settings: EngineSettings) -> dict[str, Any]:
     return {
         "workspace_bytes": settings.workspace_bytes,
         "optimisation_level": settings.level,

@@ -92,10 +92,11 @@ def validate_engine(engine: Path, *, on_step: OnStep = lambda step: None) -> Eng
     if proto is None:
         return EngineReport(tuple(checks))
     on_step("reading the network")
-    checks.append(_layers(manifest, proto))
+    layers = _layers(manifest, proto)
+    checks.append(layers)
     gpu, found = _gpu(manifest, engine)
     checks.append(found)
-    if gpu is None or checks[2].outcome == "not done":
+    if gpu is None or layers.outcome == "not done":
         what = "outputs against ONNX Runtime"
         checks.append(Check(what, "not done", "needs the library and a GPU that the engine is for"))
         return EngineReport(tuple(checks))

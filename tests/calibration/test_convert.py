@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from drsformer.calibration import chain
 from drsformer.calibration.chain import samples_of
 from drsformer.calibration.int8_from_fp32 import int8_from_fp32
 from drsformer.calibration.quality import Quality
@@ -296,12 +297,25 @@ def test_samples_have_targets_only_where_there_are_some(pairs: Path) -> None:
     assert all(sample.clean is None for sample in samples_from_folder(pairs / "input"))
 
 
-def test_a_few_images_are_judged_and_all_pairs(pairs: Path, tmp_path: Path, capsys) -> None:
-    for i in range(6):
-        cv2.imwrite(str(tmp_path / f"{i}.png"), noise(16, 16))
-    assert [sample.name for sample in samples_of(None, tmp_path)] == ["0", "1", "2", "3"]
-    assert "judging with the first 4 of 6 images; --pairs takes all" in capsys.readouterr().out
-    assert len(samples_of(pairs, tmp_path)) == len(samples_of(None, pairs)) == 4
+def test_pairs_are_judged_whole_and_of_images_the_middle_of_a_few(
+    pairs: Path, tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr(chain, "JUDGED_SIDE", 32)
+    images = [noise(48 + 2 * i, 24) for i in range(6)]
+    for i, image in enumerate(images):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), image[..., ::-1])
+    samples = samples_of(None, tmp_path)
+    assert [sample.name for sample in samples] == ["0", "1", "2", "3"]
+    for i, sample in enumerate(samples):
+        assert np.array_equal(sample.rainy, images[i][8 + i : 40 + i])
+    assert "judging with 4 images" in (said := capsys.readouterr().out)
+    assert "at most the middle 32 x 32 pixels" in said
+
+    whole, some = samples_of(pairs, tmp_path), samples_of(None, pairs)
+    assert len(whole) == len(list((pairs / "input").iterdir()))
+    assert whole[0].rainy.shape == (48, 56, 3) and some[0].rainy.shape == (32, 32, 3)
+    assert whole[0].clean is not None and some[0].clean is not None
+    assert np.array_equal(some[0].clean, whole[0].clean[8:40, 12:44])
 
 
 def test_crops_are_spread_over_images_and_places(pairs: Path) -> None:
