@@ -30,7 +30,7 @@ from .scales_from_images import scales_from_images
 
 # what is judged of a folder that is there to calibrate with: at full size an image takes minutes
 MOST_JUDGED = 4
-JUDGED_SIDE = 512  # pixels
+JUDGED_SIDE = CROP_SIDE
 
 
 def exported(

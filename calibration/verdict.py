@@ -170,8 +170,9 @@ def _apart(images: Sequence[Pixels]) -> int | None:
 
 
 def _words(lines: Sequence[Line]) -> list[str]:
-    """Compare each precision with the next higher one."""
+    """Compare each precision with the next higher one, in the runtimes that run float32 here."""
     said = []
+    runtimes = [runtime for runtime in RUNTIMES if lines[0].speed[runtime] is not None]
     for higher, lower in zip(lines, lines[1:], strict=False):
         assert lower.quality is not None
         before = higher.quality.y_psnr_drop_db if higher.quality else 0.0
@@ -186,7 +187,7 @@ def _words(lines: Sequence[Line]) -> list[str]:
                 f"{' and '.join(RUNTIMES)} give {lower.precision} images that differ by up to "
                 f"{lower.levels_apart} levels: one of them computes the file wrongly"
             )
-        for runtime in RUNTIMES:
+        for runtime in runtimes:
             said += _speed_words(higher, lower, runtime)
     return said or ["nothing speaks against it"]
 

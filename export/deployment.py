@@ -86,8 +86,9 @@ class DeployedAttention:
             ops.conv(f"qkv_dwconv.{name}", ops.conv(f"qkv.{name}", normal, conv), depthwise)
             for name, conv, depthwise in zip("qkv", self.qkv, self.qkv_dwconv, strict=True)
         )  # each (B, C, H, W)
-        q, k = (ops.reshape(t, (0, heads, width, -1)) for t in (q, k))  # (B, heads, c, N)
-        scores = scores_from_raw(ops, q, k, self.temperature)  # (B, heads, c, c)
+        scores = scores_from_raw(
+            ops, q, k, self.temperature, heads=heads, width=width
+        )  # (B, heads, c, c)
         attention = merged_map(ops, scores, self.gains, self.counts, heads=heads, width=width)
         out = apply_map(ops, attention, v, self.projection)  # (B, C, N)
         if self.bias is not None:

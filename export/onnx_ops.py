@@ -21,7 +21,9 @@ from torch import Tensor
 from .ops import Conv
 
 STAGE_PREFIX = "stage/"  # names of the tensors that validation marks as outputs
-REDUCTION_OPSET = 18  # from here on reductions take their axes as an input
+REDUCTION_OPSET = (
+    18  # from here on all reductions take their axes as an input; ReduceSum always did
+)
 
 Attribute = int | str | Sequence[int]
 
@@ -93,9 +95,6 @@ class OnnxOps:
     def sqrt(self, x: ir.Value) -> ir.Value:
         return self._node("Sqrt", [x])
 
-    def exp(self, x: ir.Value) -> ir.Value:
-        return self._node("Exp", [x])
-
     def at_least(self, x: ir.Value, floor: float) -> ir.Value:
         return self._node("Max", [x, self._scalar(floor)])
 
@@ -106,9 +105,8 @@ class OnnxOps:
         parameters = [self.constant(f"{name}.weight", weight), self.constant(f"{name}.bias", bias)]
         return self._node("Gemm", [x, *parameters], {"transB": 1}, name=name)
 
-    def transpose(self, x: ir.Value, rank: int = 4) -> ir.Value:
-        kept = list(range(rank - 2))
-        return self._node("Transpose", [x], {"perm": [*kept, rank - 1, rank - 2]})
+    def transpose(self, x: ir.Value, order: Sequence[int]) -> ir.Value:
+        return self._node("Transpose", [x], {"perm": list(order)})
 
     def channel_mean(self, x: ir.Value, channels: int, plus: float = 0.0) -> ir.Value:
         """Record a ReduceMean over (B, C, H, W), a convolution with weights 1/C over (B, C, N)."""
@@ -122,13 +120,14 @@ class OnnxOps:
         return self._node("Conv", inputs, {"kernel_shape": [1]})
 
     def spatial_mean(self, x: ir.Value) -> ir.Value:
-        return self._node("GlobalAveragePool", [x])
+        return self._over_pixels(x, "ReduceMean", "ReduceMean")
 
     def sum(self, x: ir.Value, axis: int, *, keep: bool) -> ir.Value:
         return self._node("ReduceSum", [x, self._integers([axis])], {"keepdims": int(keep)})
 
-    def l2_norm_last(self, x: ir.Value) -> ir.Value:
-        return self._reduced("ReduceL2", x, -1)
+    def spatial_norm(self, x: ir.Value) -> ir.Value:
+        # of two ReduceL2 OpenVINO makes one, which loses digits like any long sum
+        return self.sqrt(self._over_pixels(x, "ReduceSumSquare", "ReduceSum"))
 
     def softmax(self, x: ir.Value) -> ir.Value:
         return self._node("Softmax", [x], {"axis": -1})
@@ -143,8 +142,11 @@ class OnnxOps:
         kept = self._node("GreaterOrEqual", [x, threshold])
         return self._node("Where", [kept, value, self._scalar(0.0)])
 
-    def gather_last(self, x: ir.Value, indices: Sequence[int]) -> ir.Value:
-        return self._node("Gather", [x, self._integers(indices)], {"axis": -1})
+    def gather_column(self, x: ir.Value, indices: Sequence[int]) -> ir.Value:
+        """Record a Gather whose indices are a column, and so what it gives."""
+        name = "int64.column." + ".".join(map(str, indices))
+        column = self._initializer(name, np.array(list(indices), np.int64)[:, None])
+        return self._node("Gather", [x, column], {"axis": -1})
 
     def split(self, x: ir.Value, sizes: Sequence[int], axis: int) -> list[ir.Value]:
         return self._nodes("Split", [x, self._integers(sizes)], {"axis": axis}, outputs=len(sizes))
@@ -189,9 +191,13 @@ class OnnxOps:
         made.type = x.type
         return made
 
+    def _over_pixels(self, x: ir.Value, over_width: str, over_height: str) -> ir.Value:
+        """Reduce rows, then the column of what they gave: one long sum loses digits."""
+        return self._reduced(over_height, self._reduced(over_width, x, 3), 2)
+
     def _reduced(self, op_type: str, x: ir.Value, axis: int) -> ir.Value:
         """Reduce over one axis, which stays as 1."""
-        if self.opset < REDUCTION_OPSET:
+        if self.opset < REDUCTION_OPSET and op_type != "ReduceSum":
             return self._node(op_type, [x], {"axes": [axis], "keepdims": 1})
         return self._node(op_type, [x, self._integers([axis])], {"keepdims": 1})
 

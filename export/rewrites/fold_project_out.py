@@ -38,10 +38,7 @@ def apply_map(ops: Ops[T], attention: T, values: T, projection: Tensor) -> T:
     weight = ops.constant("project_out", projection)
     with ops.scope("apply"):
         matrix = ops.matmul(weight, attention)  # (B, heads, C, c)
-        if heads > 1:
-            # head-major columns: (B, heads, C, c) -> (B, heads, c, C) -> (B, C, C) -> transposed
-            stacked = ops.reshape(ops.transpose(matrix), (0, channels, channels))
-            matrix = ops.transpose(stacked, rank=3)  # (B, C, C)
-        else:
-            matrix = ops.reshape(matrix, (0, channels, channels))
+        if heads > 1:  # the columns of each head side by side
+            matrix = ops.transpose(matrix, (0, 2, 1, 3))  # (B, C, heads, c)
+        matrix = ops.reshape(matrix, (0, channels, channels))
         return ops.matmul(matrix, ops.reshape(values, (0, channels, -1)))

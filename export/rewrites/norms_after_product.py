@@ -2,7 +2,8 @@
 
 Rule:
     (q / |q|) @ (k / |k|)^T * t = (q @ k^T) * (t / |q|) / |k|^T, with |.| the norm over N = H*W,
-    so the (c, N) tensors are read, never rewritten.
+    so the (c, N) tensors are read, never rewritten. The norms are taken over (H, W), not over N:
+    ONNX Runtime adds up in order, and over 65,536 pixels loses 5 bits (docs/numerics.md).
 Requires:
     float32 or wider sums: the raw product grows with N and leaves float16's range from about
     180 x 180 pixels on (docs/numerics.md).
@@ -15,16 +16,26 @@ from drsformer.model import L2_NORM_EPS
 from ..ops import Ops, T
 
 
-def scores_from_raw(ops: Ops[T], q: T, k: T, temperature: Tensor) -> T:
-    """Return the scaled cosine scores (B, heads, c, c) of q and k, each (B, heads, c, N)."""
+def scores_from_raw(ops: Ops[T], q: T, k: T, temperature: Tensor, *, heads: int, width: int) -> T:
+    """Return the scaled cosine scores (B, heads, c, c).
+
+    Args:
+        ops: where to compute.
+        q: (B, C, H, W), head-major channels.
+        k: likewise.
+        temperature: (heads, 1, 1).
+        heads: number of heads.
+        width: c, channels of one head.
+    """
     factor = ops.constant("temperature", temperature)
+    flat_q, flat_k = (ops.reshape(t, (0, heads, width, -1)) for t in (q, k))  # (B, heads, c, N)
     with ops.scope("scores"):
-        product = ops.matmul(q, ops.transpose(k))  # (B, heads, c, c)
-        rows = ops.div(factor, _norm(ops, q))  # (B, heads, c, 1)
-        columns = ops.transpose(_norm(ops, k))  # (B, heads, 1, c)
-        return ops.div(ops.mul(product, rows), columns)
+        product = ops.matmul(flat_q, ops.transpose(flat_k, (0, 1, 3, 2)))  # (B, heads, c, c)
+        rows = ops.reshape(_norm(ops, q), (0, heads, width, 1))
+        columns = ops.reshape(_norm(ops, k), (0, heads, 1, width))
+        return ops.div(ops.mul(product, ops.div(factor, rows)), columns)
 
 
 def _norm(ops: Ops[T], x: T) -> T:
-    """L2 norm over the last axis, at least 1e-12 as in torch.nn.functional.normalize."""
-    return ops.at_least(ops.l2_norm_last(x), L2_NORM_EPS)
+    """L2 norm over H and W, at least 1e-12 as in torch.nn.functional.normalize; (B, C, 1, 1)."""
+    return ops.at_least(ops.spatial_norm(x), L2_NORM_EPS)

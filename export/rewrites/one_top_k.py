@@ -1,9 +1,11 @@
-"""One sorted top-k and one exponential serve the four sparse softmaxes, merged to one map.
+"""One sorted top-k and one softmax serve the four sparse softmaxes, merged to one map.
 
 Rules:
     1. The k largest entries of a row are those >= its k-th largest, so one top-k with the
        largest k, sorted, holds all four thresholds.
-    2. exp(s - row maximum) is shared: softmax_i = e_i / sum(e_i), with e_i = e where kept, else 0.
+    2. softmax_i = p_i / sum(p_i), with p the row's softmax over all entries and p_i = p where kept,
+       else 0: the factor between p and the exponentials cancels. The row's maximum is always kept,
+       so the sum is at least 1 / c.
     3. sum_i gain_i * (softmax_i @ v) = (sum_i gain_i * softmax_i) @ v: one product, not four.
 Ties:
     a threshold keeps every entry equal to the k-th largest, so more than k where they tie; an
@@ -53,16 +55,11 @@ def merged_map(
             f"top-k counts {list(counts)} must ascend from at least 1: every head needs two "
             "channels or more"
         )
-    maps = len(counts)
     gain = ops.constant("gains", torch.cat(list(gains))[:, None])  # (4, 1)
     with ops.scope("map"):
+        largest = ops.top_k(scores, counts[-1])  # (B, heads, c, k), largest first
+        thresholds = ops.gather_column(largest, [k - 1 for k in counts])  # (B, heads, c, 4, 1)
         scores = ops.reshape(scores, (0, heads, width, 1, width))  # a place for the four maps
-        largest = ops.top_k(scores, counts[-1])  # (B, heads, c, 1, k), largest first
-        thresholds = ops.gather_last(largest, [count - 1 for count in counts])  # (..., 1, 4)
-        exponentials = ops.exp(
-            ops.sub(scores, ops.gather_last(largest, [0]))
-        )  # (B, heads, c, 1, c)
-        thresholds = ops.reshape(thresholds, (0, heads, width, maps, 1))
-        kept = ops.where_at_least(scores, thresholds, exponentials)  # (B, heads, c, 4, c)
+        kept = ops.where_at_least(scores, thresholds, ops.softmax(scores))  # (B, heads, c, 4, c)
         factors = ops.div(gain, ops.sum(kept, -1, keep=True))  # (B, heads, c, 4, 1)
         return ops.sum(ops.mul(kept, factors), -2, keep=False)  # (B, heads, c, c)

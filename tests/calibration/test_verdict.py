@@ -39,6 +39,12 @@ def test_worse_and_slower_are_said_against_the_next_higher_precision() -> None:
     assert words[2] == "int8 does not run in openvino here"
 
 
+def test_nothing_is_said_of_a_runtime_that_is_not_here() -> None:
+    only: dict[str, float | None] = {"onnxruntime": 1.5, "openvino": None}
+    fp32 = Line("fp32", 2, None, {"onnxruntime": 1.0, "openvino": None}, None)
+    assert _words([fp32, line("fp16", 0.0, only)]) == ["nothing speaks against it"]
+
+
 def test_runtimes_that_disagree_are_said() -> None:
     words = _words([FP32, line("int8", 0.0, FAST, apart=60)])
     assert "differ by up to 60 levels: one of them computes the file wrongly" in words[0]

@@ -64,15 +64,17 @@ def test_fold_norm_refuses_kernels_and_groups(conv):
 
 @pytest.mark.parametrize("heads", [1, 3])
 def test_norms_after_product_equal_norms_before(heads):
-    q, k = image(2, heads, 5, 40), image(2, heads, 5, 40)
+    q, k = image(2, heads * 5, 4, 10), image(2, heads * 5, 4, 10)
     temperature = image(heads, 1, 1)
-    expected = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1) * temperature
-    assert (scores_from_raw(ops, q, k, temperature) - expected).abs().max() < EXACT
+    rows, columns = (F.normalize(t.reshape(2, heads, 5, 40), dim=-1) for t in (q, k))
+    expected = rows @ columns.transpose(-2, -1) * temperature
+    scores = scores_from_raw(ops, q, k, temperature, heads=heads, width=5)
+    assert (scores - expected).abs().max() < EXACT
 
 
 def test_a_row_of_zeros_scores_zero_not_nan():
-    q, k = torch.zeros(1, 1, 4, 9, dtype=torch.float64), image(1, 1, 4, 9)
-    assert scores_from_raw(ops, q, k, torch.ones(1, 1, 1)).eq(0).all()
+    q, k = torch.zeros(1, 4, 3, 3, dtype=torch.float64), image(1, 4, 3, 3)
+    assert scores_from_raw(ops, q, k, torch.ones(1, 1, 1), heads=1, width=4).eq(0).all()
 
 
 @pytest.mark.parametrize(("heads", "width"), [(1, 48), (3, 18), (2, 7)])
