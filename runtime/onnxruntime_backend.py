@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import EPFail, NotImplemented
@@ -55,8 +56,9 @@ class OnnxRuntimeBackend:
             ModelError: the file has changed since it was opened.
         """
         session = self._general or self._by_shape.get(batch.shape)
-        result: NDArray[Any] = session.run([self.outputs[0].name], {self.inputs[0].name: batch})[0]
-        return result
+        output = session.run([self.outputs[0].name], {self.inputs[0].name: batch})[0]
+        # its own memory: a result that is kept would keep a hole in the session's, which then grows
+        return np.array(output)
 
     def close(self) -> None:
         """See `Backend`."""
