@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from drsformer.runtime.session import Session
 
 SCRIPT = """
 import sys
@@ -35,3 +38,10 @@ def test_the_second_image_needs_no_more_than_the_first(small_onnx: Path) -> None
     opened, first, *_, last = map(int, done.stdout.split())
     assert first - opened > 50_000  # KiB: else this would measure nothing
     assert last - first < 0.25 * (first - opened)
+
+
+@pytest.mark.parametrize("provider", ["cpu", "openvino"])
+def test_an_output_that_is_kept_keeps_nothing_else(small_onnx: Path, provider: str) -> None:
+    output = Session(small_onnx, provider, None).run(np.zeros((1, 3, 16, 16), np.float32))
+    array = output if output.base is None else output.base
+    assert isinstance(array, np.ndarray) and array.flags.owndata
