@@ -72,3 +72,10 @@ def test_a_file_that_changed_is_not_mixed_with_the_one_that_was_opened(
         with pytest.raises(ModelError, match=r"tiny.onnx has changed since it was opened; open it"):
             derainer.derain(noise(16, 8))
         derainer.derain(noise(8, 8))  # that session has what it needs
+
+
+def test_a_session_is_told_its_sizes_unless_they_are_large(tiny_onnx: Path) -> None:
+    backend = OnnxRuntimeBackend(tiny_onnx, PROVIDERS["cpu"], None)
+    small, large = ((1, 3, side, side) for side in (1024, 1032))
+    assert tuple(backend._session_of(small).get_inputs()[0].shape) == small
+    assert not set(large[2:]) & set(backend._session_of(large).get_inputs()[0].shape)
