@@ -123,7 +123,7 @@ class OnnxOps:
         return self._over_pixels(x, "ReduceMean", "ReduceMean")
 
     def sum(self, x: ir.Value, axis: int, *, keep: bool) -> ir.Value:
-        return self._node("ReduceSum", [x, self._integers([axis])], {"keepdims": int(keep)})
+        return self._reduced("ReduceSum", x, axis, keep=keep)
 
     def spatial_norm(self, x: ir.Value) -> ir.Value:
         # of two ReduceL2 OpenVINO makes one, which loses digits like any long sum
@@ -195,11 +195,11 @@ class OnnxOps:
         """Reduce rows, then the column of what they gave: one long sum loses digits."""
         return self._reduced(over_height, self._reduced(over_width, x, 3), 2)
 
-    def _reduced(self, op_type: str, x: ir.Value, axis: int) -> ir.Value:
-        """Reduce over one axis, which stays as 1."""
+    def _reduced(self, op_type: str, x: ir.Value, axis: int, *, keep: bool = True) -> ir.Value:
+        """Reduce over one axis, which stays as 1 or goes."""
         if self.opset < REDUCTION_OPSET and op_type != "ReduceSum":
-            return self._node(op_type, [x], {"axes": [axis], "keepdims": 1})
-        return self._node(op_type, [x, self._integers([axis])], {"keepdims": 1})
+            return self._node(op_type, [x], {"axes": [axis], "keepdims": int(keep)})
+        return self._node(op_type, [x, self._integers([axis])], {"keepdims": int(keep)})
 
     def _node(
         self,
