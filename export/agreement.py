@@ -156,7 +156,7 @@ def _keeper(kept: dict[str, Any], stage: str) -> Callable[..., None]:
     return keep
 
 
-def rewrite_error(model: DRSformer, target: Target = "ort") -> float:
+def rewrite_error(model: DRSformer, target: Target = "any") -> float:
     """Return the largest difference of the deployment form from the plain network in float64.
 
     Raises:

@@ -45,9 +45,16 @@ REWRITES = (
 )
 
 
-# What runs the file. They disagree on one thing: ONNX Runtime averages over channels fast only as
-# a product over (B, C, N), OpenVINO only over (B, C, H, W), where it keeps its own layout.
-Target = Literal["ort", "openvino"]
+# What the file is to be fast in; it runs in all of them. They disagree on two things:
+#   averages over channels are fast in ONNX Runtime only as a product over (B, C, N), in OpenVINO
+#   only over (B, C, H, W), where it keeps its own layout;
+#   ONNX Runtime runs one operator at a time, and what lies between two must fit the cache to be
+#   read from there: smaller tensors, at the price of more nodes, which no other runtime wants.
+Target = Literal["any", "ort", "openvino"]
+
+# the levels with many pixels, and into how many parts ONNX Runtime's form cuts their feed-forwards
+LARGE_LEVELS = ("encoder_level1", "encoder_level2", "decoder_level2", "decoder_level1")
+PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -159,7 +166,7 @@ class Deployment:
         return ops.concat([ops.depth_to_space(ops.conv(name, x, self.convs[name])), skip])
 
 
-def deployment_from_model(model: DRSformer, target: Target = "ort") -> Deployment:
+def deployment_from_model(model: DRSformer, target: Target = "any") -> Deployment:
     """Apply every rewrite.
 
     Args:
@@ -177,7 +184,7 @@ def deployment_from_model(model: DRSformer, target: Target = "ort") -> Deploymen
     return Deployment(
         convs=dict(_convs(model)),
         levels={
-            name: tuple(deploy_block(block, target) for block in blocks)
+            name: tuple(deploy_block(block, target, _parts(name, target)) for block in blocks)
             for name, blocks in levels.items()
         },
         mefcs={name: fold_mefc(m) for name, m in mefcs.items()},
@@ -196,13 +203,18 @@ def _convs(model: DRSformer) -> Iterator[tuple[str, Conv]]:
             yield name, strided_downsample(conv) if down else conv
 
 
-def deploy_block(block: nn.Module, target: Target) -> DeployedBlock:
+def _parts(level: str, target: Target) -> int:
+    """Return into how many parts the feed-forwards of a level are cut."""
+    return PARTS if target == "ort" and level in LARGE_LEVELS else 1
+
+
+def deploy_block(block: nn.Module, target: Target, parts: int = 1) -> DeployedBlock:
     """Rewrite one transformer block."""
     assert isinstance(block, Block)
     centred = block.norm1.body.bias is not None
     return DeployedBlock(
         attention=deploy_attention(block.attn, block.norm1, target),
-        feed_forward=deploy_feed_forward(block.ffn, block.norm2),
+        feed_forward=deploy_feed_forward(block.ffn, block.norm2, parts),
         centred=centred,
     )
 
@@ -212,7 +224,7 @@ def deploy_attention(attention: Attention, norm: LayerNorm, target: Target) -> D
     project_out = conv_from_module(attention.project_out)
     projection = projection_per_head(project_out, attention.heads)
     return DeployedAttention(
-        flat=target == "ort",
+        flat=target != "openvino",
         centred=norm.body.bias is not None,
         qkv=split_outputs(fold_norm(norm, conv_from_module(attention.qkv)), 3),
         qkv_dwconv=split_outputs(conv_from_module(attention.qkv_dwconv), 3),
@@ -229,6 +241,6 @@ def gains_of(attention: Attention) -> tuple[Tensor, ...]:
     return (attention.attn1, attention.attn2, attention.attn3, attention.attn4)
 
 
-def deploy_feed_forward(ffn: FeedForward, norm: LayerNorm) -> SplitFeedForward:
+def deploy_feed_forward(ffn: FeedForward, norm: LayerNorm, parts: int = 1) -> SplitFeedForward:
     """Rewrite the feed-forward and the norm before it."""
-    return split_feed_forward(ffn, fold_norm(norm, conv_from_module(ffn.project_in)))
+    return split_feed_forward(ffn, fold_norm(norm, conv_from_module(ffn.project_in)), parts)

@@ -48,7 +48,7 @@ class ExportSettings:
     height: int | None = None
     width: int | None = None
     plain: bool = False
-    target: Target = "ort"
+    target: Target = "any"
     io: Literal["float32", "uint8"] = "float32"
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class ExportSettings:
                 )
         if self.target not in get_args(Target):
             raise ExportError(f"target {self.target!r} must be {' or '.join(get_args(Target))}")
-        if self.plain and self.target != "ort":
+        if self.plain and self.target != "any":
             raise ExportError("a plain export is the same for every target; give no target")
         if self.plain and (self.batch or 2) * (self.height or 64) * (self.width or 80) > 2**20:
             raise ExportError(

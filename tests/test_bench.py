@@ -72,7 +72,7 @@ class Scripted:
 
     def __init__(self, contender):
         self.name = contender.title
-        self.seconds = iter({"plain": [4.0, 6.0, 8.0], "deployed": [2.0, 2.0, 2.0]}[contender.file])
+        self.seconds = iter({"plain": [4.0, 6.0, 8.0], "ort": [2.0, 2.0, 2.0]}[contender.file])
 
     def start(self, *_):
         pass
@@ -101,7 +101,7 @@ def test_the_contenders_take_turns_and_ratios_are_within_a_round(monkeypatch):
         Setting(100, 200, 1, None, rounds=3),
         baseline="plain",
         peaks=Peaks(1e9, 2e9, 1e9),
-        floors={"deployed": Floor(macs=10**9, float32_bytes=5 * 10**8)},
+        floors={"ort": Floor(macs=10**9, float32_bytes=5 * 10**8)},
         on_run=lambda name: None,
     )
     assert Scripted.order == [CONTENDERS[n].title for n in ("plain", "deployed")] * 3

@@ -139,9 +139,10 @@ def _files(
     for form in _forms(names):
         on_step(f"exporting the {form} network")
         made[form] = folder / f"{form}.onnx"
-        target = "openvino" if form == "openvino" else "ort"
         exporting.onnx_from_checkpoint(
-            checkpoint, made[form], settings(plain=form == "plain", target=target)
+            checkpoint,
+            made[form],
+            settings(plain=True) if form == "plain" else settings(target=form),
         )
     return Files(checkpoint, **made)
 
@@ -159,7 +160,7 @@ def _floors(files: Files, setting: Setting) -> dict[str, Floor]:
     height, width = padded(setting.height, setting.width)
     cost_of_file = importlib.import_module("drsformer.export.cost").cost_of_file
     floors = {}
-    for form in ("deployed", "openvino"):
+    for form in ("any", "ort", "openvino"):
         path = getattr(files, form)
         if path is not None:
             total = cost_of_file(path, height=height, width=width).total

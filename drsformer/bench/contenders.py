@@ -22,13 +22,15 @@ class Files:
     Attributes:
         checkpoint: of the network.
         plain: its ONNX file without rewrites, or None where no contender needs it.
-        deployed: its ONNX file as it is deployed in ONNX Runtime, likewise.
+        any: its ONNX file as it is deployed where no target is given, likewise.
+        ort: as it is deployed in ONNX Runtime on a CPU, likewise.
         openvino: as it is deployed in OpenVINO, likewise.
     """
 
     checkpoint: Path
     plain: Path | None = None
-    deployed: Path | None = None
+    any: Path | None = None
+    ort: Path | None = None
     openvino: Path | None = None
 
 
@@ -70,13 +72,16 @@ CONTENDERS = {
     "compile": Contender("torch.compile", compiled=True),
     "compile-bf16": Contender("torch.compile, bfloat16", precision="bf16", compiled=True),
     "plain": Contender("plain ONNX, ONNX Runtime", file="plain", provider="cpu"),
-    "deployed": Contender("deployed ONNX, ONNX Runtime", file="deployed", provider="cpu"),
+    "deployed": Contender("deployed ONNX, ONNX Runtime", file="ort", provider="cpu"),
+    "deployed-any": Contender(
+        "deployed ONNX without a target, ONNX Runtime", file="any", provider="cpu"
+    ),
     "openvino": Contender("deployed ONNX, OpenVINO", file="openvino", provider="openvino"),
     "openvino-bf16": Contender(
         "deployed ONNX, OpenVINO bfloat16", file="openvino", provider="openvino", precision="bf16"
     ),
-    "cuda": Contender("deployed ONNX, ONNX Runtime CUDA", file="deployed", provider="cuda"),
-    "tensorrt": Contender("deployed ONNX, TensorRT", file="deployed", provider="tensorrt"),
+    "cuda": Contender("deployed ONNX, ONNX Runtime CUDA", file="any", provider="cuda"),
+    "tensorrt": Contender("deployed ONNX, TensorRT", file="any", provider="tensorrt"),
 }
 
 

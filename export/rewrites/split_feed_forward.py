@@ -10,17 +10,21 @@ Rules, for each half of project_in's channels p (half 1 ends in 3x3, half 2 in 5
        the first inputs of all groups and one over the second, added before the relu.
     2. project_in emits its channels in that order, so nothing is gathered afterwards.
        h even: groups read (a0 a1) (a2 a3) ... (b0 b1) (b2 b3) ...
-           firsts  even = p0 p2 ...      seconds odd = p1 p3 ...      for both branches.
+           firsts  even0 = p0 p2 ...     seconds odd0 = p1 p3 ...     for both branches.
        h odd: (a0 a1) ... (a[h-3] a[h-2]) (a[h-1] b0) (b1 b2) ... (b[h-2] b[h-1]); the middle
            group mixes the branches. In the order (b1 b2) ... (b[h-2] b[h-1]) (a[h-1] b0):
-           odd     = p1 p3 ... p[h-2] p[h-1]    seconds of a (last unused), firsts of b
-           even    = p0 p2 ... p[h-3]           firsts of a
-           rotated = p2 p4 ... p[h-1] p0        seconds of b
+           odd0    = p1 p3 ... p[h-2] p[h-1]    seconds of a (last unused), firsts of b
+           even0   = p0 p2 ... p[h-3]           firsts of a
+           even1   = p2 p4 ... p[h-1] p0        seconds of b
     3. In the middle group the first input is of the 3x3 branch: its kernel, zero-padded to
        5x5, sits among the 5x5 ones.
     4. project_out over concatenated channels is the sum of 1x1 convolutions over the pieces.
     5. Widths are zero-padded to a multiple of 16: relu(0) = 0, and the padded columns of
        project_out are 0.
+    6. Rule 2's rows of groups may be dealt out to n parts, every n-th to the same, so that a
+       part's tensors stay in the processor's cache. With h odd the seconds of b in part i are
+       then the firsts of a in part i + 1, one channel later in the last part only: of the copy
+       that even1 is, an n-th is left.
 Requires:
     the shapes of `FeedForward`: depthwise 3x3 and 5x5 over 2h channels, grouped 3x3 and 5x5
     from 2h to h channels.
@@ -96,15 +100,79 @@ class SplitFeedForward:
         )
 
 
-def split_feed_forward(ffn: FeedForward, project_in: Conv) -> SplitFeedForward:
-    """Rewrite a feed-forward; `project_in` is its first convolution with the norm folded in."""
+def split_feed_forward(ffn: FeedForward, project_in: Conv, parts: int = 1) -> SplitFeedForward:
+    """Rewrite a feed-forward.
+
+    Args:
+        ffn: the plain one.
+        project_in: its first convolution, with the norm folded in.
+        parts: of rule 6, at most: no more than there are without wider padding.
+    """
     hidden = ffn.dwconv3x3_1.out_channels
     if ffn.dwconv3x3.groups != 2 * hidden or ffn.dwconv3x3_1.groups != hidden:
         raise ExportError(f"split_feed_forward needs 2h and h groups, got {ffn.dwconv3x3_1}")
-    halves = [_Half(ffn, project_in, index, hidden) for index in (0, 1)]
+    deal = deal_channels(hidden, parts_without_padding(hidden, parts))
+    halves = [_Half(ffn, project_in, index, deal) for index in (0, 1)]
     return SplitFeedForward(
         inputs=tuple(channels for half in halves for channels in half.inputs()),
         pieces=tuple(piece for half in halves for piece in half.pieces()),
+    )
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Groups of one branch, their inputs at the same places of two orders.
+
+    Attributes:
+        name: for people.
+        kernel: the branch's first kernel, 3 or 5 pixels.
+        orders: names of the orders of their first and their second inputs.
+        groups: their numbers among the h groups.
+        mixed: whether the last is the middle group of rule 3.
+    """
+
+    name: str
+    kernel: int
+    orders: tuple[str, str]
+    groups: list[int]
+    mixed: bool = False
+
+
+@dataclass(frozen=True)
+class Deal:
+    """Rules 2 and 6: channels of a half by the name of their order, and who reads them."""
+
+    orders: dict[str, list[int]]
+    hands: list[Hand]
+
+
+def deal_channels(hidden: int, parts: int) -> Deal:
+    """Deal the rows of groups out to parts."""
+    odd, middle = hidden % 2, hidden // 2  # middle: b's first group, or the one that mixes
+    rows = [range(part, middle + odd, parts) for part in range(parts)]
+    orders = {f"even{i}": [2 * row for row in rows[i]] for i in range(parts)}
+    orders |= {f"odd{i}": [min(2 * row + 1, hidden - 1) for row in rows[i]] for i in range(parts)}
+    if odd:
+        orders["even0"] = [2 * row for row in rows[0] if row < middle]
+        for i in range(parts):
+            orders[f"even{i + 1}"] = [(2 * row + 2) % (hidden + 1) for row in rows[i]]
+    hands = []
+    for i in range(parts):
+        mixed = bool(odd) and middle in rows[i]
+        first = [row for row in rows[i] if row < middle]
+        second = [middle + odd + row for row in first] + [middle] * mixed
+        following = f"odd{i}", f"even{i + 1}"
+        here = f"even{i}", f"odd{i}"
+        hands.append(Hand(f"3x3.{i}", 3, here, first))
+        hands.append(Hand(f"5x5.{i}", 5, following if odd else here, second, mixed))
+    return Deal(orders, hands)
+
+
+def parts_without_padding(hidden: int, parts: int) -> int:
+    """Return the most parts, up to a number, whose padded widths add up to that of one."""
+    rows = (hidden + 1) // 2
+    return max(
+        n for n in range(1, parts + 1) if n * _padded_width(-(-rows // n)) == _padded_width(rows)
     )
 
 
@@ -115,77 +183,64 @@ class _Half:
     ffn: FeedForward
     project_in: Conv
     index: int
-    hidden: int
+    deal: Deal
 
     def inputs(self) -> list[Input]:
-        """Return rule 2's orders of the channels, as convolutions of their own."""
+        """Return the orders of the channels, as convolutions of their own."""
         return [
             Input(self._named(name), _project_in(self.project_in, self._channels(name), self.width))
-            for name in _channel_order(self.hidden)
+            for name in self.deal.orders
         ]
 
     def pieces(self) -> list[Piece]:
-        """Return the groups of the 3x3 branch and those of the 5x5 branch."""
-        middle = self.hidden // 2  # the first group of the 5x5 branch, or the one that mixes both
-        three, five = conv_from_module(self.ffn.dwconv3x3), conv_from_module(self.ffn.dwconv5x5)
-        groups_three, groups_five = list(range(middle)), list(range(middle, self.hidden))
-        firsts_five = {name: self._first(five, name) for name in ("even", "odd")}
-        if self.hidden % 2:
-            groups_five = [*groups_five[1:], middle]
-            odd = _with_middle(firsts_five["odd"], three, self._channels("odd"))
-            firsts_five = {"odd": odd, "rotated": self._first(five, "rotated")}
-        firsts_three = {name: self._first(three, name) for name in ("even", "odd")}
-        return [
-            self._piece("3x3", groups_three, firsts_three),
-            self._piece("5x5", groups_five, firsts_five),
-        ]
+        """Return each hand's path from project_in to project_out."""
+        return [self._piece(hand) for hand in self.deal.hands]
 
     @property
     def width(self) -> int:
         """Channels of every tensor, padded (rule 5)."""
-        return -(-((self.hidden + 1) // 2) // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
+        return _padded_width(max(map(len, self.deal.orders.values())))
 
     @property
     def _offset(self) -> int:
-        return self.index * self.hidden
+        return self.index * self.ffn.dwconv3x3_1.out_channels
 
     def _named(self, name: str) -> str:
         return f"{self.index + 1}.{name}"
 
-    def _channels(self, name: str) -> list[int]:
-        return [self._offset + channel for channel in _channel_order(self.hidden)[name]]
+    def _channels(self, order: str) -> list[int]:
+        return [self._offset + channel for channel in self.deal.orders[order]]
 
-    def _first(self, conv: Conv, name: str) -> Conv:
-        """Return the rows of a first depthwise convolution, in one input's order."""
-        channels = self._channels(name)
+    def _piece(self, hand: Hand) -> Piece:
+        a, b = (
+            Path(self._named(order), self._first(hand, tap), self._second(hand, tap))
+            for tap, order in enumerate(hand.orders)
+        )
+        columns = [self._offset + group for group in hand.groups]
+        carries_bias = self.index == 0 and hand is self.deal.hands[0]
+        project = _project_out(self.ffn, columns, self.width, bias=carries_bias)
+        return Piece(self._named(hand.name), (a, b), project)
+
+    def _first(self, hand: Hand, tap: int) -> Conv:
+        """Return the rows of the branch's first depthwise convolution, in an order."""
+        three, five = conv_from_module(self.ffn.dwconv3x3), conv_from_module(self.ffn.dwconv5x5)
+        conv, channels = three if hand.kernel == 3 else five, self._channels(hand.orders[tap])
         bias = None if conv.bias is None else conv.bias[channels]
         rows = Conv(conv.weight[channels], bias, conv.padding, groups=len(channels))
+        if hand.mixed and tap == 0:
+            rows = _with_middle(rows, three, channels)
         return _padded(rows, self.width)
 
-    def _second(self, groups: list[int], tap: int) -> Conv:
+    def _second(self, hand: Hand, tap: int) -> Conv:
         """Return what the second convolution does with input `tap` of each group."""
         conv = conv_from_module(self.ffn.dwconv5x5_1 if self.index else self.ffn.dwconv3x3_1)
-        bias = conv.bias[groups] if conv.bias is not None and tap == 0 else None
-        weight = conv.weight[groups, tap : tap + 1]
-        return _padded(Conv(weight, bias, conv.padding, groups=len(groups)), self.width)
-
-    def _piece(self, name: str, groups: list[int], firsts: dict[str, Conv]) -> Piece:
-        a, b = (
-            Path(self._named(source), first, self._second(groups, tap))
-            for tap, (source, first) in enumerate(firsts.items())
-        )
-        columns = [self._offset + group for group in groups]
-        carries_bias = (self.index, name) == (0, "3x3")
-        project = _project_out(self.ffn, columns, self.width, bias=carries_bias)
-        return Piece(self._named(name), (a, b), project)
+        bias = conv.bias[hand.groups] if conv.bias is not None and tap == 0 else None
+        weight = conv.weight[hand.groups, tap : tap + 1]
+        return _padded(Conv(weight, bias, conv.padding, groups=len(hand.groups)), self.width)
 
 
-def _channel_order(hidden: int) -> dict[str, list[int]]:
-    """Return rule 2's channels of one half of project_in, by input name."""
-    even, odd = list(range(0, hidden, 2)), list(range(1, hidden, 2))
-    if hidden % 2 == 0:
-        return {"even": even, "odd": odd}
-    return {"even": even[:-1], "odd": [*odd, hidden - 1], "rotated": [*even[1:], 0]}
+def _padded_width(channels: int) -> int:
+    return -(-channels // WIDTH_MULTIPLE) * WIDTH_MULTIPLE
 
 
 def _project_in(conv: Conv, channels: list[int], width: int) -> Conv:

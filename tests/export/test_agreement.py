@@ -56,7 +56,7 @@ def test_every_stage_is_compared_in_order(small_onnx, small_checkpoint):
     ("name", "stage"),
     [
         ("patch_embed.weight", "patch_embed"),
-        ("encoder_level2.0.ffn.project_in.1.even.weight", "encoder_level2"),
+        ("encoder_level2.0.ffn.project_in.1.even0.weight", "encoder_level2"),
         ("latent.0.attn.qkv.v.weight", "latent"),
         ("refinement.layers.1.preprocess.weight", "refinement"),
     ],

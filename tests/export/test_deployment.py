@@ -1,13 +1,15 @@
 """The deployment form is the plain network, and its recorded graph is the deployment form."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
-from drsformer.export.deployment import deployment_from_model
+from drsformer.export.deployment import Target, deployment_from_model
 from drsformer.export.ops import TorchOps
 
-TARGETS = ("ort", "openvino")
+TARGETS = get_args(Target)
 
 
 def both(golden, dtype, target):

@@ -1,6 +1,7 @@
 """The exported file: what it computes, what it is made of, and that it is reproducible."""
 
 import json
+from collections import Counter
 from typing import get_args
 
 import numpy as np
@@ -48,7 +49,7 @@ def test_a_file_for_openvino_gives_the_golden_output_everywhere(small_golden, tm
 
 @pytest.mark.parametrize("target", get_args(Target))
 @pytest.mark.parametrize("opset", [17, 18])
-def test_both_targets_load_in_both_opset_forms(goldens, target, opset):
+def test_every_target_loads_in_both_opset_forms(goldens, target, opset):
     golden = goldens["odd_heads"]
     output = run(exported(golden, opset=opset, target=target), golden.arrays["input"])
     assert np.abs(output - golden.arrays["output"]).max() < SMALL_TOLERANCE
@@ -76,6 +77,16 @@ def test_full_network_has_no_symbolic_shape_chains(full):
     shapes = {o for n in full.graph.node if n.op_type == "Shape" for o in n.output}
     readers = [n for n in full.graph.node if shapes & set(n.input)]
     assert {n.op_type for n in readers} == {"Reshape"}
+
+
+def test_a_file_for_onnx_runtime_has_more_convolutions_and_nothing_else(small_golden):
+    """Its feed-forwards are cut; --target any keeps to the number of nodes above."""
+    counts = {
+        target: Counter(n.op_type for n in exported(small_golden, target=target).graph.node)
+        for target in ("any", "ort")
+    }
+    assert set(counts["ort"] - counts["any"]) == {"Conv", "Relu", "Add"}
+    assert not counts["any"] - counts["ort"]
 
 
 def test_only_the_standard_operator_set_is_used(full):

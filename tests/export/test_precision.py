@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from drsformer.contract import CONTRACT
 from drsformer.errors import ExportError, ProviderError
+from drsformer.export.deployment import Target
 from drsformer.export.emulated import emulated
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import ExportSettings
@@ -215,8 +217,8 @@ def test_plain_and_older_files_are_refused(fp32: onnx.ModelProto, small_checkpoi
         fp16_from_fp32(older)
 
 
-@pytest.mark.parametrize("target", ["ort", "openvino"])
-def test_both_targets_convert(target, small_checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", get_args(Target))
+def test_every_target_converts(target, small_checkpoint: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
     onnx_from_checkpoint(small_checkpoint, path, ExportSettings(target=target))
     proto = onnx.load(path)

@@ -12,7 +12,12 @@ from drsformer.export.rewrites.fold_norm import fold_norm, normalise
 from drsformer.export.rewrites.fold_project_out import apply_map, projection_per_head
 from drsformer.export.rewrites.norms_after_product import scores_from_raw
 from drsformer.export.rewrites.one_top_k import merged_map
-from drsformer.export.rewrites.split_feed_forward import WIDTH_MULTIPLE, split_feed_forward
+from drsformer.export.rewrites.split_feed_forward import (
+    WIDTH_MULTIPLE,
+    deal_channels,
+    parts_without_padding,
+    split_feed_forward,
+)
 from drsformer.export.rewrites.strided_downsample import strided_downsample
 from drsformer.model import (
     MEFC,
@@ -121,14 +126,43 @@ def test_fold_project_out_refuses_a_kernel():
         projection_per_head(Conv(torch.zeros(8, 8, 3, 3)), 2)
 
 
-# even and odd; 1 has only the middle group; 33 pads from 17 to 32
-@pytest.mark.parametrize("hidden", [1, 2, 3, 4, 15, 16, 33, 42])
+# even and odd; 1 has only the middle group; 33 pads from 17 to 32; 127, 128 and 191 are cut
+@pytest.mark.parametrize("hidden", [1, 2, 3, 4, 15, 16, 33, 42, 127, 128, 191])
 @pytest.mark.parametrize("bias", [False, True])
-def test_split_feed_forward_equals_the_grouped_one(hidden, bias):
+@pytest.mark.parametrize("parts", [1, 4])
+def test_split_feed_forward_equals_the_grouped_one(hidden, bias, parts):
     ffn = randomised(FeedForward(6, hidden, bias))
     x, residual = image(2, 6, 9, 7), image(2, 6, 9, 7)
-    split = split_feed_forward(ffn, conv_from_module(ffn.project_in))
+    split = split_feed_forward(ffn, conv_from_module(ffn.project_in), parts)
     assert (split(ops, x, residual) - residual - ffn(x)).abs().max() < EXACT * hidden
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 5, 8, 14, 15, 127])
+@pytest.mark.parametrize("parts", [1, 2, 3, 4])
+def test_every_group_is_dealt_once_and_reads_its_own_channels(hidden, parts):
+    """Also where a part is short of groups, which padded widths never let happen."""
+    deal = deal_channels(hidden, parts)
+    dealt = [group for hand in deal.hands for group in hand.groups]
+    assert sorted(dealt) == list(range(hidden))
+    for hand in deal.hands:
+        firsts, seconds = (deal.orders[name] for name in hand.orders)
+        for place, group in enumerate(hand.groups):
+            read = firsts[place], seconds[place]  # of [a, b], which both hold channels 0 to h - 1
+            assert read == (2 * group % hidden, (2 * group + 1) % hidden)
+
+
+@pytest.mark.parametrize(("parts", "copies"), [(1, 64), (2, 32), (4, 16)])
+def test_parts_leave_a_smaller_copy_where_the_width_is_odd(parts, copies):
+    orders = deal_channels(127, parts).orders
+    assert sum(map(len, orders.values())) - 127 in (copies, copies + 1)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "most", "parts"),
+    [(127, 4, 4), (255, 4, 4), (127, 3, 2), (85, 4, 3), (33, 4, 2), (31, 4, 1)],
+)
+def test_parts_never_pad_more_than_the_whole(hidden, most, parts):
+    assert parts_without_padding(hidden, most) == parts
 
 
 def test_split_feed_forward_pads_every_width():
