@@ -9,7 +9,7 @@ The reference is the plain network in PyTorch; outputs are compared clamped, bef
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import numpy as np
@@ -21,22 +21,23 @@ from drsformer.bench.contenders import CONTENDERS, Files
 from drsformer.bench.measure import psnr_of_outputs
 from drsformer.bench.report import machine, versions
 from drsformer.contract import input_from_image
+from drsformer.export.deployment import Target
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import ExportSettings
 from drsformer.files import written_whole
 from drsformer.runtime.images import read_image
 
 REFERENCE = "pytorch"
-BACKENDS = ("deployed", "openvino", "pytorch-bf16", "openvino-bf16")
+BACKENDS = ("deployed", "deployed-any", "openvino", "pytorch-bf16", "openvino-bf16")
 PATH = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 def export(checkpoint: Path, folder: Path) -> Files:
-    """Export for both targets."""
+    """Export for every target."""
     made = {}
-    for form, target in (("deployed", "ort"), ("openvino", "openvino")):
-        made[form] = folder / f"{form}.onnx"
-        onnx_from_checkpoint(checkpoint, made[form], ExportSettings(target=target))
+    for target in get_args(Target):
+        made[target] = folder / f"{target}.onnx"
+        onnx_from_checkpoint(checkpoint, made[target], ExportSettings(target=target))
     return Files(checkpoint, **made)
 
 

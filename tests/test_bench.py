@@ -19,7 +19,7 @@ from drsformer.errors import DRSformerError
 def report(small_checkpoint, tmp_path_factory):
     """The JSON and the page of one bench; plain exports and compilers would take minutes."""
     folder = tmp_path_factory.mktemp("bench")
-    names = ("pytorch", "deployed", "openvino")
+    names = ("pytorch", "deployed", "deployed-any", "openvino")
     arguments = ["bench", small_checkpoint, "--baseline", "deployed", "--rounds", 2, "--threads", 1]
     arguments += ["--size", "40x56", "--json", folder / "b.json", "--html", folder / "b.html"]
     arguments += [word for name in names for word in ("-c", name)]
@@ -34,7 +34,7 @@ def test_every_contender_has_its_figures(report):
     figures, _ = report
     (group,) = figures["groups"]
     names = [result["name"] for result in group["results"]]
-    assert names == ["pytorch", "deployed", "openvino"]
+    assert names == ["pytorch", "deployed", "deployed-any", "openvino"]
     for result in group["results"]:
         assert len(result["seconds"]) == 2 and result["median_seconds"] > 0
         assert 0 < result["outside_share"] < 1

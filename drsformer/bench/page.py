@@ -27,7 +27,8 @@ dt { font-weight: 600; } dd { margin: 0 0 .6rem; }
 
 READING = (
     ("PyTorch, plain, deployed", "PyTorch runs the checkpoint itself. Plain is PyTorch's own ONNX "
-     "export of it; deployed is the graph that drs-export rewrites, exactly, to be fast."),
+     "export of it; deployed is the graph that drs-export rewrites, exactly, to be fast in the "
+     "runtime named, or, without a target, in any."),
     ("round", "the contenders run one after the other, round by round, so that a slow moment of "
      "the machine hits all of them. Loading and a first run that warms up are not counted."),
     ("speed-up", "how many times as fast as the baseline (the grey bar): the ratio within each "
