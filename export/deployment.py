@@ -48,8 +48,9 @@ REWRITES = (
 # What the file is to be fast in; it runs in all of them. They disagree on two things:
 #   averages over channels are fast in ONNX Runtime only as a product over (B, C, N), in OpenVINO
 #   only over (B, C, H, W), where it keeps its own layout;
-#   ONNX Runtime runs one operator at a time, and what lies between two must fit the cache to be
-#   read from there: smaller tensors, at the price of more nodes, which no other runtime wants.
+#   what lies between two operators must fit the cache to be read from there: for ONNX Runtime on
+#   a CPU the tensors of large feed-forwards are cut, at the price of more nodes (OpenVINO would
+#   gain as well, and lose it in compiling: docs/decisions.md).
 Target = Literal["any", "ort", "openvino"]
 
 # the levels with many pixels, and into how many parts ONNX Runtime's form cuts their feed-forwards
