@@ -58,8 +58,10 @@ def test_the_commands_run_in_order(folder):
     assert {c.split()[1] for c in commands("drs-export")} == {
         "onnx", "run", "validate", "inspect", "evaluate", "convert", "trt", "bench"
     }  # fmt: skip
-    for command in commands("drs-export"):
-        assert run(folder, command)
+    printed = [run(folder, command) for command in commands("drs-export")]
+    assert all(printed)
+    (exported,) = (line for line in README.splitlines() if "agrees with the checkpoint" in line)
+    assert exported in printed[0].splitlines()
     assert (folder / "out" / "rainy.compare.png").is_file() and (folder / "scores.json").is_file()
     (code,) = blocks("python")
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)

@@ -147,24 +147,38 @@ class Deal:
 
 
 def deal_channels(hidden: int, parts: int) -> Deal:
-    """Deal the rows of groups out to parts."""
-    odd, middle = hidden % 2, hidden // 2  # middle: b's first group, or the one that mixes
-    rows = [range(part, middle + odd, parts) for part in range(parts)]
-    orders = {f"even{i}": [2 * row for row in rows[i]] for i in range(parts)}
-    orders |= {f"odd{i}": [min(2 * row + 1, hidden - 1) for row in rows[i]] for i in range(parts)}
-    if odd:
-        orders["even0"] = [2 * row for row in rows[0] if row < middle]
-        for i in range(parts):
-            orders[f"even{i + 1}"] = [(2 * row + 2) % (hidden + 1) for row in rows[i]]
+    """Deal rule 2's rows out to parts: in row r lie group r of a and its neighbour of b."""
+    return _deal_odd(hidden, parts) if hidden % 2 else _deal_even(hidden, parts)
+
+
+def _deal_even(hidden: int, parts: int) -> Deal:
+    """Both branches read (p[2r] p[2r + 1])."""
+    middle = hidden // 2  # b's first group
+    orders, hands = {}, []
+    for i in range(parts):
+        rows = range(i, middle, parts)
+        orders[f"even{i}"] = [2 * row for row in rows]
+        orders[f"odd{i}"] = [2 * row + 1 for row in rows]
+        read = f"even{i}", f"odd{i}"
+        hands.append(Hand(f"3x3.{i}", 3, read, list(rows)))
+        hands.append(Hand(f"5x5.{i}", 5, read, [middle + row for row in rows]))
+    return Deal(orders, hands)
+
+
+def _deal_odd(hidden: int, parts: int) -> Deal:
+    """Branch a reads (p[2r] p[2r + 1]), b (p[2r + 1] p[2r + 2]); the middle group comes last."""
+    middle = hidden // 2
+    orders = {"even0": list(range(0, hidden - 1, 2 * parts))}
     hands = []
     for i in range(parts):
-        mixed = bool(odd) and middle in rows[i]
-        first = [row for row in rows[i] if row < middle]
-        second = [middle + odd + row for row in first] + [middle] * mixed
-        following = f"odd{i}", f"even{i + 1}"
-        here = f"even{i}", f"odd{i}"
-        hands.append(Hand(f"3x3.{i}", 3, here, first))
-        hands.append(Hand(f"5x5.{i}", 5, following if odd else here, second, mixed))
+        rows = range(i, middle + 1, parts)
+        orders[f"odd{i}"] = [min(2 * row + 1, hidden - 1) for row in rows]
+        orders[f"even{i + 1}"] = [2 * row + 2 if row < middle else 0 for row in rows]
+        of_a = [row for row in rows if row < middle]
+        of_b = [row + middle + 1 if row < middle else middle for row in rows]
+        hands.append(Hand(f"3x3.{i}", 3, (f"even{i}", f"odd{i}"), of_a))
+        read = f"odd{i}", f"even{i + 1}"
+        hands.append(Hand(f"5x5.{i}", 5, read, of_b, mixed=middle in rows))
     return Deal(orders, hands)
 
 
