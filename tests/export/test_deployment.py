@@ -9,26 +9,17 @@ import torch
 from drsformer.export.deployment import Target, deployment_from_model
 from drsformer.export.ops import TorchOps
 
-TARGETS = get_args(Target)
 
-
-def both(golden, dtype, target):
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 5e-6)])
+def test_equals_the_plain_network(golden, dtype, tolerance):
+    """For every target; the plain network is the slow part, and runs once."""
     model = golden.model().to(dtype)
     image = torch.from_numpy(golden.arrays["input"]).to(dtype)
     with torch.inference_mode():
-        return model(image), deployment_from_model(model, target)(TorchOps(), image)
-
-
-@pytest.mark.parametrize("target", TARGETS)
-def test_equals_the_plain_network_in_float64(golden, target):
-    plain, deployed = both(golden, torch.float64, target)
-    assert (deployed - plain).abs().max() < 1e-9
-
-
-@pytest.mark.parametrize("target", TARGETS)
-def test_equals_the_plain_network_in_float32(golden, target):
-    plain, deployed = both(golden, torch.float32, target)
-    assert (deployed - plain).abs().max() < 5e-6
+        plain = model(image)
+        for target in get_args(Target):
+            deployed = deployment_from_model(model, target)(TorchOps(), image)
+            assert (deployed - plain).abs().max() < tolerance, target
 
 
 def test_gradients_reach_every_parameter_and_agree(goldens):
