@@ -25,7 +25,7 @@ from .memory import trim
 from .providers import EXPORT_IT, Provider, check_in_use
 
 # pixels of a batch up to which a session is told its sizes: 11 % faster, but a frame of 1920x1080
-# then takes the full network 15.1 instead of 12.5 GB
+# then takes the full network 15.1 instead of 12.5 GB (a file without a target)
 MOST_FIXED_PIXELS = 1024 * 1024
 CHANNELS = 3
 FATAL_ONLY = 4  # ONNX Runtime's log level: each of its errors reaches us as an exception too
