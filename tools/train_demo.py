@@ -3,9 +3,13 @@
     python tools/train_demo.py --photos DIR --minutes 120 -o demo.safetensors
 
 Clean images are scikit-image's photographs, any photographs given with --photos, and procedural
-textures; rain is synthetic (`drsformer.calibration.rain`); one crop in twelve stays clean, so that
-the network learns to leave a clean image alone. The network trains in its deployment form, which
-computes the same function with the same parameters in about a quarter of the time.
+textures; rain is synthetic (`training_rain`); some crops stay clean, so that the network learns to
+leave a clean image alone. The network trains in its deployment form, which computes the same
+function with the same parameters in about a quarter of the time.
+
+The schedule runs over the processor time given with --minutes, so a run that is paused (kill -STOP)
+or shares its core loses nothing. Every so many steps OUTPUT.state is written beside the weights:
+--resume goes on from it, with the optimizer, the averages and the random state as they were.
 
 Setting MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 in the environment
 keeps freed memory in the process and saves about 15 % of a step.
@@ -29,6 +33,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save_file
 from torch import Tensor
 from train_ops import TrainOps
+from training_rain import KINDS, pair_from_clean
 
 from drsformer.calibration.photos import BUNDLED, bundled_photos, photos_from_folder
 from drsformer.calibration.rain import rainy_from_clean, sample_rain
@@ -53,8 +58,13 @@ FUR_SHARE = 0.15  # of the crops, repainted in fur or grass
 STRETCH_SHARE = 0.2  # photographs pulled long, so that fine structure looks like streaks
 LOSS_FLOOR = 1e-5  # of the mean squared error, 50 dB: below it an image counts as clean
 TEXTURE_POOL = 300
-KINDS = ("none", "light", "medium", "heavy")
 LATE_START = 0.65  # share of the run after which crops grow
+COLUMNS = (
+    TextColumn("step {task.fields[step]}"),
+    BarColumn(),
+    TextColumn("{task.description}"),
+    TimeRemainingColumn(),
+)
 log = logging.getLogger("train_demo")
 
 
@@ -64,7 +74,7 @@ class Settings:
 
     seed: int = 20261122
     loss: str = "absolute"  # or "decibel": the log of each crop's squared error, as PSNR counts it
-    shares: tuple[float, float, float, float] = (0.083, 0.3025, 0.1834, 0.4311)  # as in KINDS
+    shares: tuple[float, ...] = (0.08, 0.25, 0.15, 0.37, 0.15)  # of crops with rain as in KINDS
     batch: int = 4
     crop: int = 128
     late_batch: int = 2
@@ -81,7 +91,7 @@ class Settings:
 FINE_TUNING = Settings(
     seed=20261123,
     loss="decibel",
-    shares=(0.15, 0.45, 0.15, 0.25),
+    shares=(0.12, 0.33, 0.12, 0.23, 0.20),
     learning_rate=5e-4,
     warmup_steps=30,
     gradient_norm=1.0,
@@ -108,9 +118,7 @@ class Crops:
     def _pair(self, size: int) -> tuple[Image, Image]:
         clean = self._clean(size)
         kind = str(self.rng.choice(KINDS, p=self.shares))
-        if kind == "none":
-            return clean, clean
-        return rainy_from_clean(clean, sample_rain(self.rng, kind), self.rng), clean
+        return pair_from_clean(clean, kind, self.rng)
 
     def _clean(self, size: int) -> Image:
         if self.rng.random() < TEXTURE_SHARE:
@@ -238,39 +246,87 @@ def centre(image: Image, size: int = 256) -> Image:
     return np.ascontiguousarray(image[top : top + size, left : left + size])
 
 
-def train(
-    crops: Crops, settings: Settings, steps: int, minutes: float, start_from: Path | None
-) -> Iterator[tuple[int, float, float, Average]]:
-    """Train until `steps` or `minutes` are over; yield (step, share done, loss, average)."""
-    torch.manual_seed(settings.seed)
-    model = DRSformer(DEMO_CONFIG).to(memory_format=torch.channels_last)
-    if start_from:
-        model.load_state_dict(checkpoint_from_file(start_from).state)
-    else:
-        torch.nn.init.zeros_(model.output.weight)  # start from the identity: rain in, rain out
-    average = Average(model, settings.average_decay)
-    optimizer = torch.optim.AdamW(
-        model.parameters(), weight_decay=settings.weight_decay, betas=(0.9, 0.99)
-    )
-    start, step, share = time.monotonic(), 0, 0.0
-    while share < 1:
-        share = min(1.0, max(step / steps, (time.monotonic() - start) / 60 / minutes))
+class Training:
+    """A run that can be written down after any step and taken up again.
+
+    Attributes:
+        step: steps done.
+        seconds: processor time spent on them.
+        history: scores, as they were measured.
+        average: the weights to keep.
+    """
+
+    def __init__(self, settings: Settings, crops: Crops, start_from: Path | None) -> None:
+        torch.manual_seed(settings.seed)
+        self.settings, self.crops = settings, crops
+        self.model = DRSformer(DEMO_CONFIG).to(memory_format=torch.channels_last)
+        if start_from:
+            self.model.load_state_dict(checkpoint_from_file(start_from).state)
+        else:
+            torch.nn.init.zeros_(self.model.output.weight)  # start from the identity
+        self.average = Average(self.model, settings.average_decay)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), weight_decay=settings.weight_decay, betas=(0.9, 0.99)
+        )
+        self.step, self.seconds = 0, 0.0
+        self.history: list[dict[str, float]] = []
+
+    def advance(self, share: float) -> float:
+        """Take one step at a share of the schedule, 0 to 1; return its loss."""
+        start, settings = time.process_time(), self.settings
         late = share > LATE_START
-        rainy, clean = crops.batch(
+        rainy, clean = self.crops.batch(
             settings.late_batch if late else settings.batch,
             settings.late_crop if late else settings.crop,
         )
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(settings, step, share)
-        out = deployment_from_model(model)(TrainOps(), rainy)
-        loss = loss_of(out, clean, settings.loss)
-        optimizer.zero_grad(set_to_none=True)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(settings, self.step, share)
+        loss = loss_of(deployment_from_model(self.model)(TrainOps(), rainy), clean, settings.loss)
+        self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), settings.gradient_norm)
-        optimizer.step()
-        average.update(model)
-        step += 1
-        yield step, share, float(loss.detach()), average
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), settings.gradient_norm)
+        self.optimizer.step()
+        self.average.update(self.model)
+        self.step += 1
+        self.seconds += time.process_time() - start
+        return float(loss.detach())
+
+    def write(self, path: Path) -> None:
+        """Write all that the next step depends on."""
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.model.state_dict(),
+            "updates": self.average.updates,
+            "optimizer": self.optimizer.state_dict(),
+            "random": json.dumps(self.crops.rng.bit_generator.state),
+            "step": self.step,
+            "seconds": self.seconds,
+            "history": json.dumps(self.history),
+            "settings": json.dumps(asdict(self.settings)),
+        }
+        with written_whole(path) as temporary:
+            torch.save(state, temporary)
+
+    def read(self, path: Path) -> None:
+        """Go on from what `write` wrote; raises click.ClickException for other settings."""
+        state = torch.load(path, weights_only=True)
+        if json.loads(state["settings"]) != json.loads(json.dumps(asdict(self.settings))):
+            raise click.ClickException(f"{path} was made with other settings: {state['settings']}")
+        self.model.load_state_dict(state["model"])
+        self.average.model.load_state_dict(state["average"])
+        self.average.updates = state["updates"]
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.crops.rng.bit_generator.state = json.loads(state["random"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.history = json.loads(state["history"])
+
+
+def train(training: Training, steps: int, minutes: float) -> Iterator[tuple[float, float]]:
+    """Train until `steps`, or `minutes` of processor time, are over; yield (share done, loss)."""
+    share = 0.0
+    while share < 1:
+        share = min(1.0, max((training.step + 1) / steps, training.seconds / 60 / minutes))
+        yield share, training.advance(share)
 
 
 def earlier_stage(start_from: Path | None) -> object:
@@ -301,13 +357,14 @@ def save(
         "parameters": sum(tensor.numel() for tensor in state.values()),
         "data": {
             "clean": clean,
-            "rain": "synthetic (drsformer.calibration.rain)",
+            "rain": "synthetic (tools/training_rain.py)",
             "kinds_of_rain": KINDS,
             "share_of_textures": TEXTURE_SHARE,
             "share_of_crops_repainted_in_fur": FUR_SHARE,
         },
         "seed": settings.seed,
         "steps": history[-1]["step"],
+        "processor_hours": history[-1]["processor_hours"],
         "settings": asdict(settings),
         "weights": "an exponential moving average over the steps",
         "validation": history,
@@ -327,8 +384,9 @@ def save(
     help="input/ and target/ to validate on.",
 )
 @click.option("--start-from", type=click.Path(path_type=Path), help="Fine-tune this checkpoint.")
-@click.option("--shares", nargs=4, type=float, help=f"Of crops with rain {', '.join(KINDS)}.")
-@click.option("--minutes", default=120.0, help="Stop after this long.")
+@click.option("--resume", is_flag=True, help="Go on from OUTPUT.state.")
+@click.option("--shares", nargs=5, type=float, help=f"Of crops with rain {', '.join(KINDS)}.")
+@click.option("--minutes", default=120.0, help="Stop after this much processor time.")
 @click.option("--steps", default=10**9, help="Stop after this many steps.")
 @click.option("--threads", default=2)
 @click.option("--every", default=400, help="Validate and save every so many steps.")
@@ -337,7 +395,8 @@ def main(
     photos: Path | None,
     pairs: Path | None,
     start_from: Path | None,
-    shares: tuple[float, float, float, float] | None,
+    resume: bool,
+    shares: tuple[float, ...] | None,
     minutes: float,
     steps: int,
     threads: int,
@@ -352,33 +411,41 @@ def main(
     if shares:
         settings = replace(settings, shares=shares)
     images = bundled_photos() + (photos_from_folder(photos) if photos else [])
-    crops = Crops(images, settings)
-    real = []
-    if pairs:
-        names = sorted(p.name for p in (pairs / "input").iterdir())
-        inputs, targets = (map(centre, photos_from_folder(pairs / n)) for n in ("input", "target"))
-        real = list(zip(inputs, targets, strict=True))
-        log.info("validating on %s", ", ".join(names))
-    history: list[dict[str, float]] = []
+    training = Training(settings, Crops(images, settings), start_from)
+    state = output.with_suffix(".state")
+    if resume:
+        training.read(state)
+    real = validation_pairs(pairs) if pairs else []
     losses: list[float] = []
-    columns = (
-        TextColumn("step {task.fields[step]}"),
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
+    with Progress(*COLUMNS) as progress:
         task = progress.add_task("", total=1.0, step=0)
-        for step, share, loss, average in train(crops, settings, steps, minutes, start_from):
+        for share, loss in train(training, steps, minutes * threads):
             losses.append(loss)
             progress.update(
-                task, completed=share, step=step, description=f"loss {np.mean(losses[-100:]):.4f}"
+                task,
+                completed=share,
+                step=training.step,
+                description=f"loss {np.mean(losses[-100:]):.4f}",
             )
-            if step % every == 0 or share == 1:
-                scores = validate(average.model, real) if real else {}
-                history.append({"step": step, "loss": float(np.mean(losses[-every:])), **scores})
-                log.info("%s", history[-1])
-                save(average.model, output, settings, photos, history, start_from)
+            if training.step % every == 0 or share == 1:
+                scores = validate(training.average.model, real) if real else {}
+                training.history.append(
+                    {
+                        "step": training.step,
+                        "processor_hours": round(training.seconds / 3600, 2),
+                        "loss": float(np.mean(losses[-every:])),
+                        **scores,
+                    }
+                )
+                log.info("%s", training.history[-1])
+                save(training.average.model, output, settings, photos, training.history, start_from)
+                training.write(state)
+
+
+def validation_pairs(folder: Path) -> list[tuple[Image, Image]]:
+    """Return the middles of a folder's pairs, rainy and clean."""
+    inputs, targets = (photos_from_folder(folder / name) for name in ("input", "target"))
+    return [(centre(rainy), centre(clean)) for rainy, clean in zip(inputs, targets, strict=True)]
 
 
 if __name__ == "__main__":
