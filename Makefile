@@ -15,6 +15,7 @@ test-slow: $(VENV)/dev
 	$(BIN)/python -m pytest -m slow
 
 check: $(VENV)/dev
+	$(BIN)/python tools/link_tree.py build/link_tree
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
 
 format: $(VENV)/dev

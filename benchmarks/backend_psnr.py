@@ -17,15 +17,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from drsformer.bench.contenders import CONTENDERS, Files
-from drsformer.bench.measure import psnr_of_outputs
-from drsformer.bench.report import machine, versions
 from drsformer.contract import input_from_image
 from drsformer.export.deployment import Target
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import ExportSettings
 from drsformer.files import written_whole
-from drsformer.runtime.images import read_image
+from drsformer.measuring.bench.candidates import CONTENDERS, Files
+from drsformer.measuring.bench.measure import psnr_of_outputs
+from drsformer.measuring.bench.report import machine, versions
+from drsformer.runtime.media.pictures import read_image
 
 REFERENCE = "pytorch"
 BACKENDS = ("deployed", "deployed-any", "openvino", "pytorch-bf16", "openvino-bf16")

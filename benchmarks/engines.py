@@ -18,7 +18,7 @@ import click
 import numpy as np
 from report_file import write_report
 
-from drsformer.manifest import manifest_of
+from drsformer.engine.manifest import manifest_of
 
 PATH = click.Path(path_type=Path, dir_okay=False)
 BLOCK = 4096  # bytes
@@ -46,8 +46,8 @@ def built(model: Path, engine: Path, target: str, shapes: str) -> tuple[float, i
     """Build in a process of its own; return seconds and peak resident bytes."""
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-c", "from drsformer.cli import main; main()", "trt", model, "--flavor",
-         "rtx", "--target", target, "--shapes", shapes, "-o", engine],
+        [sys.executable, "-c", "from drsformer.commands.main import main; main()", "trt", model,
+         "--flavor", "rtx", "--target", target, "--shapes", shapes, "-o", engine],
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     _, status, usage = os.wait4(process.pid, 0)

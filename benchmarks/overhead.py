@@ -13,14 +13,14 @@ from pathlib import Path
 
 import click
 
-from drsformer.bench.report import machine, versions
-from drsformer.bench.worker import peak_bytes
+from drsformer.commands.progress import progress_bar
 from drsformer.contract import Batch
 from drsformer.files import written_whole
-from drsformer.runtime.batch import Settings, derain_files
+from drsformer.measuring.bench.report import machine, versions
+from drsformer.measuring.bench.worker import peak_bytes
+from drsformer.runtime.derain_files import Settings, derain_files
 from drsformer.runtime.derainer import Derainer
-from drsformer.runtime.progress import progress_bar
-from drsformer.runtime.session import Session
+from drsformer.runtime.model import Session
 
 PATH = click.Path(path_type=Path, exists=True, dir_okay=False)
 

@@ -16,14 +16,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from drsformer.calibration.crops import Sample
+from drsformer.calibration.evaluate.evaluator import Judge
+from drsformer.calibration.mixed_precision import LOW, low_from_fp32, typed
 from drsformer.calibration.photos import bundled_photo
-from drsformer.calibration.quality import Judge
 from drsformer.calibration.rain import rainy_from_clean, sample_rain
-from drsformer.calibration.samples import Sample
 from drsformer.errors import CalibrationError
-from drsformer.export.onnx_from_checkpoint import load_onnx
-from drsformer.export.precision import LOW, low_from_fp32
-from drsformer.export.typed import typed
+from drsformer.export.graph import load_onnx
 
 PATH = click.Path(path_type=Path, dir_okay=False)
 

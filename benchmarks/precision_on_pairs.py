@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from drsformer.calibration.int8_from_fp32 import int8_from_fp32
-from drsformer.calibration.methods import Method
-from drsformer.calibration.quality import Judge, mean_quality
-from drsformer.calibration.samples import crops_from_folder, samples_from_folder, synthetic_crops
+from drsformer.calibration.clipping import Method
+from drsformer.calibration.crops import crops_from_folder, samples_from_folder, synthetic_crops
+from drsformer.calibration.evaluate.evaluator import Judge, mean_quality
+from drsformer.calibration.mixed_precision import bf16_from_fp32, fp16_from_fp32
+from drsformer.calibration.quantize import int8_from_fp32
 from drsformer.calibration.scales_from_images import DEFAULT_METHOD, scales_from_images
-from drsformer.export.onnx_from_checkpoint import load_onnx
-from drsformer.export.precision import bf16_from_fp32, fp16_from_fp32
+from drsformer.export.graph import load_onnx
 
 PATH = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)

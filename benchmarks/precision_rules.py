@@ -19,12 +19,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from drsformer.calibration.quality import Judge, mean_quality
-from drsformer.calibration.samples import samples_from_folder
+from drsformer.calibration.crops import samples_from_folder
+from drsformer.calibration.evaluate.evaluator import Judge, mean_quality
+from drsformer.calibration.mixed_precision import LOW, typed
+from drsformer.calibration.rules import RULES
 from drsformer.errors import CalibrationError
-from drsformer.export.onnx_from_checkpoint import load_onnx
-from drsformer.export.precision import LOW, RULES
-from drsformer.export.typed import typed
+from drsformer.export.graph import load_onnx
 
 PATH = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)

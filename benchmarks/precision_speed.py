@@ -8,12 +8,12 @@ from pathlib import Path
 import click
 from report_file import write_report
 
-from drsformer.calibration.int8_from_fp32 import int8_from_fp32
-from drsformer.calibration.samples import synthetic_samples
+from drsformer.calibration.crops import synthetic_samples
+from drsformer.calibration.evaluate.report import ROUNDS, in_runtimes
+from drsformer.calibration.mixed_precision import bf16_from_fp32, fp16_from_fp32
+from drsformer.calibration.quantize import int8_from_fp32
 from drsformer.calibration.scales import scales_from_file
-from drsformer.calibration.verdict import ROUNDS, in_runtimes
-from drsformer.export.onnx_from_checkpoint import load_onnx
-from drsformer.export.precision import bf16_from_fp32, fp16_from_fp32
+from drsformer.export.graph import load_onnx
 
 PATH = click.Path(path_type=Path, dir_okay=False)
 

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from drsformer.bench.report import machine, versions
 from drsformer.files import sha256_of, written_whole
+from drsformer.measuring.bench.report import machine, versions
 
 
 def write_report(path: Path, script: str, model: Path, **figures: Any) -> None:

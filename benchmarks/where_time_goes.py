@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from drsformer.bench.machine import machine_peaks
 from drsformer.contract import CONTRACT
+from drsformer.measuring.bench.machine import machine_peaks
 
 PATH = click.Path(path_type=Path, exists=True, dir_okay=False)
 AXES = ("batch", "height", "width")

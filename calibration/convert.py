@@ -9,27 +9,20 @@ import onnx
 
 from drsformer.contract import IO
 from drsformer.errors import CalibrationError, ExportError
-from drsformer.export.onnx_from_checkpoint import load_onnx
-from drsformer.export.pixel_agreement import check_pixels_agree
-from drsformer.export.pixel_io import PREFIX as PIXELS
-from drsformer.export.pixel_io import with_pixel_io
-from drsformer.export.precision import (
-    Kept,
-    Precision,
-    check_convertible,
-    kept_nodes,
-    low_from_fp32,
-    metadata_of,
-)
+from drsformer.export.graph import load_onnx, metadata_of
+from drsformer.export.uint8_io import PREFIX as PIXELS
+from drsformer.export.uint8_io import check_pixels_agree, with_pixel_io
 from drsformer.files import sha256_of, written_whole
 
-from .int8_from_fp32 import int8_from_fp32
-from .quality import Judge, mean_quality
-from .quantized import GRIDS, judged_convolutions, quantizable
-from .samples import Sample
+from .crops import Sample
+from .evaluate.evaluator import Judge, mean_quality
+from .evaluate.report import Verdict, verdict
+from .evaluate.sensitivity import GroupCost, sensitivity, spared_to_fit
+from .evaluate.simulated_precision import runnable
+from .mixed_precision import check_convertible, low_from_fp32
+from .quantize import GRIDS, int8_from_fp32
+from .rules import Kept, Precision, judged_convolutions, kept_nodes, quantizable
 from .scales import Scales
-from .sensitivity import GroupCost, sensitivity, spared_to_fit
-from .verdict import Verdict, verdict
 
 OnStep = Callable[[str], None]
 
@@ -114,7 +107,7 @@ def convert_file(
     judged = verdict(models | {precision: made}, judge, threads=threads, on_step=on_step)
     if io == "uint8":
         made = with_pixel_io(made)
-        check_pixels_agree(made, str(output))
+        check_pixels_agree(runnable(made), str(output))
     kept = (*kept_nodes(proto), *_kept_at_16_bits(proto, precision, names), *_kept_pixels(made))
     report_path = output.with_suffix(".precision.json")
     with (

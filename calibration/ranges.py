@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from drsformer.contract import CONTRACT, Image, input_from_image
 from drsformer.errors import CalibrationError
 
-from .quality import session_of
+from .evaluate.evaluator import session_of
 
 BINS = 2048
 COUNTED_AT_MOST = 2**17  # values of one tensor and image in the histogram; the maximum sees all

@@ -6,14 +6,15 @@ from pathlib import Path
 import onnx
 
 from drsformer.errors import CalibrationError
-from drsformer.export.onnx_from_checkpoint import load_onnx
-from drsformer.export.precision import check_convertible
+from drsformer.export.graph import load_onnx
 from drsformer.files import sha256_of
 
-from .methods import Method, clip_of, shared_step
-from .quantized import GRIDS, quantizable
+from .clipping import Method, clip_of, shared_step
+from .crops import Crops
+from .mixed_precision import check_convertible
+from .quantize import GRIDS
 from .ranges import histograms
-from .samples import Crops
+from .rules import quantizable
 from .scales import Range, Scales
 
 DEFAULT_METHOD: Method = "mse"

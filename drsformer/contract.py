@@ -22,7 +22,7 @@ fails there; above, the two agree bit for bit. Only numpy is needed here.
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from drsformer.errors import ModelError, ShapeError
 
 Image = NDArray[np.uint8] | NDArray[np.uint16]  # (H, W, 3) RGB
+SomeImage = TypeVar("SomeImage", bound=Image)  # what comes back has the dtype that went in
 Batch = NDArray[np.float32]  # (N, 3, H, W) RGB
 Pixels = NDArray[np.uint8]  # (N, H, W, 3) RGB
 IO = Literal["float32", "float16", "uint8"]
@@ -197,7 +198,7 @@ def _padded(image: Image) -> NDArray[Any]:
     return np.pad(image, padding, mode="reflect")
 
 
-def image_from_output(output: Batch, like: Image) -> Image:
+def image_from_output(output: Batch, like: SomeImage) -> SomeImage:
     """Clamp, crop and round one output.
 
     Args:
@@ -209,7 +210,7 @@ def image_from_output(output: Batch, like: Image) -> Image:
     """
     inside = cropped(output[0].transpose(1, 2, 0), like)
     levels = np.clip(inside, 0.0, 1.0) * np.float32(np.iinfo(like.dtype).max)
-    return np.ascontiguousarray(np.rint(levels).astype(like.dtype))
+    return cast(SomeImage, np.ascontiguousarray(np.rint(levels).astype(like.dtype)))
 
 
 def cropped(padded: NDArray[Any], like: Image) -> NDArray[Any]:

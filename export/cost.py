@@ -16,7 +16,7 @@ from onnx import shape_inference
 
 from drsformer.errors import ExportError
 
-from .onnx_from_checkpoint import load_onnx
+from .graph import load_onnx
 
 BYTES = 4  # of a float32
 

@@ -11,11 +11,12 @@ import onnx
 from drsformer.checkpoint import checkpoint_from_file
 from drsformer.config import DRSformerConfig, variant
 from drsformer.contract import METADATA_KEY
+from drsformer.engine.libraries import FLAVORS
+from drsformer.engine.manifest import is_engine, manifest_of, shapes_text
 from drsformer.files import sha256_of
-from drsformer.flavors import FLAVORS
-from drsformer.manifest import is_engine, manifest_of, shapes_text
 
-from .onnx_from_checkpoint import load_onnx, report_path
+from .graph import load_onnx, metadata_of
+from .onnx_from_checkpoint import report_path
 
 JSON_KEYS = {METADATA_KEY, "config", "rewrites", "calibration"}  # metadata whose text is JSON
 
@@ -88,7 +89,7 @@ def _describe_engine(path: Path) -> dict[str, Any]:
 
 def _describe_onnx(path: Path) -> dict[str, Any]:
     proto = load_onnx(path)
-    metadata = {p.key: p.value for p in proto.metadata_props}
+    metadata = metadata_of(proto)
     made = {k: _json_or_text(v) if k in JSON_KEYS else v for k, v in metadata.items()}
     ours = METADATA_KEY in metadata
     config = made.pop("config", None)

@@ -13,12 +13,12 @@ import onnx
 from drsformer.checkpoint import Checkpoint, checkpoint_from_file
 from drsformer.contract import METADATA_KEY
 from drsformer.errors import AgreementError, ExportError
-from drsformer.files import check_readable, sha256_of, written_whole
+from drsformer.files import sha256_of, written_whole
 
-from .agreement import Report, agreement, rewrite_error
+from .check_against_pytorch import Report, agreement, rewrite_error
+from .graph import PRECISION_KEY, load_onnx, metadata_of
 from .onnx_from_model import ExportSettings, onnx_from_model
-from .pixel_agreement import check_pixels_agree
-from .pixel_io import has_pixel_io, with_pixel_io, without_pixel_io
+from .uint8_io import check_pixels_agree, has_pixel_io, with_pixel_io, without_pixel_io
 
 OnStep = Callable[[str], None]
 log = logging.getLogger(__name__)
@@ -118,15 +118,15 @@ def _without_pixels(proto: onnx.ModelProto, path: Path) -> Iterator[Path]:
 
 def _check_same_network(proto: onnx.ModelProto, path: Path, checkpoint: Checkpoint) -> None:
     """Raise ExportError unless the file says it holds the checkpoint's kind of network."""
-    metadata = {p.key: p.value for p in proto.metadata_props}
+    metadata = metadata_of(proto)
     if METADATA_KEY not in metadata or "config" not in metadata:
         raise ExportError(
             f"{path} does not say that drs-export made it (no contract or no config in its "
             "metadata); give a file that `drs-export onnx` wrote"
         )
-    if "precision" in metadata:
+    if PRECISION_KEY in metadata:
         raise ExportError(
-            f"{path} is in {metadata['precision']}, which differs from the checkpoint by design; "
+            f"{path} is in {metadata[PRECISION_KEY]}, which differs from the checkpoint by design; "
             "validate the float32 file it was converted from; what the precision costs is in the "
             ".precision.json beside it"
         )
@@ -136,23 +136,6 @@ def _check_same_network(proto: onnx.ModelProto, path: Path, checkpoint: Checkpoi
             f"{path} holds another network than the checkpoint {checkpoint.path}: "
             f"{metadata['config']}, not {expected}"
         )
-
-
-def load_onnx(path: Path) -> onnx.ModelProto:
-    """Read an ONNX file.
-
-    Raises:
-        ExportError: the file is missing, empty, truncated or something else.
-    """
-    check_readable(path, ExportError, "expected an ONNX model")
-    try:
-        proto = onnx.load(path)
-        onnx.checker.check_model(proto)
-    except Exception as error:  # protobuf's and the checker's errors share no narrower base
-        raise ExportError(
-            f"{path} is not an ONNX model: empty, truncated or another kind of file"
-        ) from error
-    return proto
 
 
 def report_path(output: Path) -> Path:

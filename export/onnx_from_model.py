@@ -21,6 +21,7 @@ from drsformer.errors import ExportError
 from drsformer.model import DRSformer
 
 from .deployment import REWRITES, Target, deployment_from_model
+from .graph import set_metadata
 from .onnx_ops import OnnxOps
 
 DEFAULT_OPSET = 18
@@ -109,8 +110,7 @@ def onnx_from_model(
         "target": settings.target,
         "rewrites": json.dumps([] if settings.plain else list(REWRITES)),
     }
-    del exported.metadata_props[:]
-    onnx.helper.set_model_props(exported, dict(sorted(metadata.items())))
+    set_metadata(exported, metadata)
     try:
         onnx.checker.check_model(exported, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

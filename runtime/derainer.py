@@ -10,12 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 import numpy as np
 
 from drsformer.contract import (
     Image,
+    SomeImage,
     check_image,
     cropped,
     image_from_output,
@@ -25,9 +26,9 @@ from drsformer.contract import (
 )
 from drsformer.errors import ModelError, ShapeError
 
-from .ahead import in_order
-from .backend import Precision
-from .session import Session
+from .backends.base import Precision
+from .bounded_map import in_order
+from .model import Session
 from .tiles import Blend, OnTile, Tiling, derain_tiles
 
 # A batch pays off while images are small; above these bounds it only costs memory.
@@ -60,8 +61,8 @@ class Derainer:
 
         Args:
             path: an ONNX file written by `drs-export onnx` or `convert`, or an engine by `trt`.
-            provider: one of `drsformer.runtime.providers.NAMES`; None for the CPU, or for the
-                library that an engine was built with.
+            provider: one of `drsformer.runtime.backends.providers.NAMES`; None for the CPU, or for
+                the library that an engine was built with.
             threads: the backend's threads, at least 1; None for one per core.
             precision: "f32" computes as the file says; "bf16" is a hint to provider "openvino" to
                 compute in bfloat16 where that is faster (see docs/performance.md for its PSNR).
@@ -81,7 +82,7 @@ class Derainer:
         self.contract = self._session.contract
         self.provider = provider or self._session.provider
 
-    def derain(self, image: Image, on_tile: OnTile | None = None) -> Image:
+    def derain(self, image: SomeImage, on_tile: OnTile | None = None) -> SomeImage:
         """Derain one image.
 
         Args:
@@ -102,7 +103,8 @@ class Derainer:
                 image, session.run, self.tiling, on_tile, at_once=session.concurrency
             )
         if session.takes_pixels:
-            result = cropped(session.run_pixels(pixels_from_image(image))[0], like=image)
+            pixels = session.run_pixels(pixels_from_image(image))[0]
+            result = cast(SomeImage, cropped(pixels, like=image))
         else:
             result = image_from_output(session.run(input_from_image(image)), like=image)
         if on_tile:

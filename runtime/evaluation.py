@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drsformer.context import Context
 from drsformer.contract import Image
 from drsformer.errors import ImageError, ShapeError
 from drsformer.files import written_whole
+from drsformer.metrics import y_psnr, y_ssim
 
-from .batch import Watcher
-from .compare import levels_8bit
 from .derainer import Derainer
-from .images import read_image
-from .metrics import y_psnr, y_ssim
-from .pairs import Pair, check_counterparts, images_by_name
+from .media.comparison import levels_8bit
+from .media.pairs import Pair, check_counterparts, images_by_name
+from .media.pictures import read_image
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Row:
         return self.derained.psnr_db - self.rainy.psnr_db
 
 
-def evaluate_model(derainer: Derainer, pairs: Sequence[Pair], watcher: Watcher) -> list[Row]:
+def evaluate_model(derainer: Derainer, pairs: Sequence[Pair], context: Context) -> list[Row]:
     """Derain each pair's rainy image and measure the result.
 
     Returns:
@@ -63,12 +63,12 @@ def evaluate_model(derainer: Derainer, pairs: Sequence[Pair], watcher: Watcher) 
     """
 
     def derain(pair: Pair, rainy: Image) -> Image:
-        return derainer.derain(rainy, watcher.step)
+        return derainer.derain(rainy, context.advance)
 
-    return _rows(pairs, derain, watcher)
+    return _rows(pairs, derain, context)
 
 
-def evaluate_folder(folder: Path, pairs: Sequence[Pair], watcher: Watcher) -> list[Row]:
+def evaluate_folder(folder: Path, pairs: Sequence[Pair], context: Context) -> list[Row]:
     """Measure derained images that exist already, matched by name without ending.
 
     Raises:
@@ -82,15 +82,15 @@ def evaluate_folder(folder: Path, pairs: Sequence[Pair], watcher: Watcher) -> li
         _check_same_size(derained, rainy, found[pair.name], pair.rainy)
         return derained
 
-    return _rows(pairs, read, watcher)
+    return _rows(pairs, read, context)
 
 
 def _rows(
-    pairs: Sequence[Pair], restore: Callable[[Pair, Image], Image], watcher: Watcher
+    pairs: Sequence[Pair], restore: Callable[[Pair, Image], Image], context: Context
 ) -> list[Row]:
     rows = []
     for number, pair in enumerate(pairs, 1):
-        watcher.start(number, len(pairs), pair.rainy)
+        context.step(f"{pair.rainy.name} ({number} of {len(pairs)})")
         rainy, target = read_image(pair.rainy).rgb, read_image(pair.target).rgb
         _check_same_size(rainy, target, pair.rainy, pair.target)
         rows.append(_row(pair, rainy, restore(pair, rainy), levels_8bit(target)))

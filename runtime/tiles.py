@@ -23,13 +23,14 @@ from drsformer.contract import (
     CONTRACT,
     Batch,
     Image,
+    SomeImage,
     image_from_output,
     input_from_image,
     padded_size,
 )
 from drsformer.errors import ShapeError
 
-from .ahead import in_order
+from .bounded_map import in_order
 
 Blend = Literal["uniform", "feather"]
 Network = Callable[[Batch], Batch]
@@ -121,8 +122,13 @@ def _ramps(side: int, overlap: int) -> NDArray[np.float32]:
 
 
 def derain_tiles(
-    image: Image, network: Network, tiling: Tiling, on_tile: OnTile | None, *, at_once: int = 1
-) -> Image:
+    image: SomeImage,
+    network: Network,
+    tiling: Tiling,
+    on_tile: OnTile | None,
+    *,
+    at_once: int = 1,
+) -> SomeImage:
     """Derain an image tile by tile.
 
     A row of tiles is summed in one band as wide as the image. What no later row touches is

@@ -14,7 +14,7 @@ import onnx
 import pytest
 import torch
 
-from drsformer.cli import main
+from drsformer.commands.main import main
 from drsformer.config import DRSformerConfig, config_from_state_dict
 from drsformer.export.onnx_from_model import ExportSettings, onnx_from_model
 from drsformer.model import DRSformer

@@ -8,14 +8,13 @@ import psutil
 import pytest
 import torch
 
+from drsformer.calibration.crops import Sample
+from drsformer.calibration.evaluate.evaluator import Judge
+from drsformer.calibration.mixed_precision import LOW, fp16_from_fp32, typed
 from drsformer.calibration.photos import bundled_photo
-from drsformer.calibration.quality import Judge
-from drsformer.calibration.samples import Sample
 from drsformer.errors import CalibrationError, ProviderError
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint, validate_file
 from drsformer.export.onnx_from_model import ExportSettings
-from drsformer.export.precision import LOW, fp16_from_fp32
-from drsformer.export.typed import typed
 from drsformer.runtime import Derainer
 
 

@@ -31,13 +31,13 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save_file
+from textures import dead_leaves, furred
 from torch import Tensor
 from train_ops import TrainOps
 from training_rain import KINDS, pair_from_clean
 
 from drsformer.calibration.photos import BUNDLED, bundled_photos, photos_from_folder
 from drsformer.calibration.rain import rainy_from_clean, sample_rain
-from drsformer.calibration.textures import dead_leaves, furred
 from drsformer.checkpoint import checkpoint_from_file
 from drsformer.config import DRSformerConfig, hidden_from_factor
 from drsformer.export.deployment import Deployment, deployment_from_model
@@ -351,7 +351,7 @@ def save(
         clean.append(
             f"{len(photos_from_folder(photos))} photographs given with --photos {photos.name}"
         )
-    clean.append(f"{TEXTURE_POOL} procedural textures (drsformer.calibration.textures)")
+    clean.append(f"{TEXTURE_POOL} procedural textures (tools/textures.py)")
     provenance = {
         "network": model.config.to_dict(),
         "parameters": sum(tensor.numel() for tensor in state.values()),

@@ -6,6 +6,7 @@ the name that the parser leaves in it.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,8 @@ import onnx
 
 from drsformer.errors import EngineError
 
-from ..pixel_io import PREFIX
-from ..precision import kept_nodes, metadata_of
+from ..graph import PRECISION_KEY, metadata_of
+from ..uint8_io import PREFIX
 
 # layers that move or hold values; the type they give is not one that they compute in
 NO_ARITHMETIC = frozenset(
@@ -44,7 +45,7 @@ class Audit:
 
 def precision_of(proto: onnx.ModelProto) -> str:
     """Return the precision that a model's metadata names, "fp32" where it names none."""
-    precision = metadata_of(proto).get("precision", "fp32")
+    precision = metadata_of(proto).get(PRECISION_KEY, "fp32")
     if precision not in ASKED:
         raise EngineError(
             f"the ONNX file says that it is in {precision!r}; expected {', '.join(ASKED)}"
@@ -52,19 +53,19 @@ def precision_of(proto: onnx.ModelProto) -> str:
     return precision
 
 
-def audited(network: Any, proto: onnx.ModelProto) -> Audit:
+def audited(network: Any, proto: onnx.ModelProto, kept: Mapping[str, str]) -> Audit:
     """Compare a network with the typed model it was parsed from.
 
     Args:
         network: a TensorRT network.
         proto: the model.
+        kept: the nodes that stay in float32 by rule, name to part of the network.
 
     Raises:
         EngineError: a layer computes in float32 that should not, none computes in the precision
             asked for, or a quantised convolution is missing.
     """
     precision = precision_of(proto)
-    listed = {kept.node: kept.part for kept in kept_nodes(proto)}
     layers: Counter[str] = Counter()
     parts: Counter[str] = Counter()
     strays = []
@@ -80,7 +81,7 @@ def audited(network: Any, proto: onnx.ModelProto) -> Audit:
         layers[NAMES[computes_in]] += 1
         if computes_in == "FLOAT" and precision != "fp32" and layer.metadata:
             node = layer.metadata.removeprefix(METADATA).removesuffix("]")
-            part = "pixels" if node.startswith(PREFIX) else listed.get(node)
+            part = "pixels" if node.startswith(PREFIX) else kept.get(node)
             parts[part or "?"] += 1
             strays += [] if part else [node]
     if strays:

@@ -1,7 +1,7 @@
 """ONNX file to engine file and manifest: parse, audit, build, and only then name them."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,13 @@ import onnx
 
 from drsformer import __version__
 from drsformer.contract import METADATA_KEY, Contract, contract_from_json
+from drsformer.engine.gpu import Gpu, gpu_here, platform_here
+from drsformer.engine.libraries import FLAVORS, Flavor, module_of, version_of
+from drsformer.engine.manifest import BuiltOn, Manifest, RunsOn, manifest_path, shapes_text
 from drsformer.errors import EngineError, ProviderError
 from drsformer.files import sha256_of, written_whole
-from drsformer.flavors import FLAVORS, Flavor, module_of, version_of
-from drsformer.gpu import Gpu, gpu_here, platform_here
-from drsformer.manifest import BuiltOn, Manifest, RunsOn, manifest_path, shapes_text
 
-from ..onnx_from_checkpoint import load_onnx
-from ..precision import metadata_of
+from ..graph import load_onnx, metadata_of
 from .audit import Audit, audited, precision_of
 from .build import engine_from_network
 from .network import network_from_onnx
@@ -54,6 +53,7 @@ def engine_from_onnx(
     output: Path,
     settings: EngineSettings,
     *,
+    kept: Mapping[str, str],
     command: str = "",
     inputs: Sequence[Path] = (),
     timing_cache: Path | None = None,
@@ -66,6 +66,7 @@ def engine_from_onnx(
         source: what `drs-export onnx` or `convert` wrote.
         output: the engine to write; its manifest goes beside it.
         settings: how to build.
+        kept: see `audited`.
         command: how it is made, for the manifest.
         inputs: further files that must not be overwritten.
         timing_cache: see `default_timing_cache`; TensorRT only.
@@ -85,7 +86,7 @@ def engine_from_onnx(
     _check_can_build(settings)
     on_step("reading the network")
     parsed = network_from_onnx(module, proto)
-    audit = audited(parsed.network, proto)
+    audit = audited(parsed.network, proto, kept)
     on_step(f"building for {', '.join(map(shapes_text, settings.profiles))}")
     with (
         written_whole(manifest_path(output), inputs=[source, *inputs]) as temporary_manifest,

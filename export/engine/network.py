@@ -5,8 +5,8 @@ from typing import Any
 
 import onnx
 
+from drsformer.engine.logger import log_of
 from drsformer.errors import EngineError, one_line
-from drsformer.trt_log import log_of
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from drsformer.engine.libraries import FLAVORS, Flavor
+from drsformer.engine.manifest import Profile
 from drsformer.errors import EngineError
-from drsformer.flavors import FLAVORS, Flavor
-from drsformer.manifest import Profile
 
 Hardware = Literal["none", "ampere+", "same-capability"]
 LEVELS = range(6)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drsformer.contract import CHANNELS, CONTRACT, Contract
+from drsformer.engine.manifest import Profile, Shape
 from drsformer.errors import EngineError
-from drsformer.manifest import Profile, Shape
 
 # height, width, pixels; a tile of one size is what engines are fastest at
 PRESETS = {"tile": (512, 512), "720p": (720, 1280), "1080p": (1080, 1920), "4k": (2160, 3840)}

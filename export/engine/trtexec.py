@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from drsformer.contract import CONTRACT
+from drsformer.engine.libraries import FLAVORS
+from drsformer.engine.manifest import BuiltOn, Manifest, Profile, RunsOn, Shape
 from drsformer.errors import EngineError
-from drsformer.flavors import FLAVORS
-from drsformer.manifest import BuiltOn, Manifest, Profile, RunsOn, Shape
 
 from .settings import EngineSettings
 

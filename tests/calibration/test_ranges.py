@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from drsformer.calibration import ranges
-from drsformer.calibration.methods import clip_of
+from drsformer.calibration.clipping import clip_of
 from drsformer.calibration.ranges import BINS, Histogram, histograms
 from drsformer.calibration.scales import Range, Scales, check_belongs, scales_from_file
 from drsformer.errors import CalibrationError

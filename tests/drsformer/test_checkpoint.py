@@ -191,7 +191,7 @@ def test_widths_of_zero_are_refused(tmp_path, state):
 
 
 def test_a_name_with_line_breaks_stays_on_one_line(tmp_path, state, capsys, monkeypatch):
-    from drsformer.cli import main
+    from drsformer.commands.main import main
 
     path = saved(tmp_path, state | {"bad\n\x1b[31mkey" * 1000: torch.zeros(1)})
     monkeypatch.setattr("sys.argv", ["drs-export", "inspect", str(path)])

@@ -16,7 +16,7 @@ from drsformer.errors import ModelError, ShapeError
 from drsformer.runtime import Derainer
 from drsformer.runtime.derainer import MAX_BATCH, _batches
 
-from .samples import noise, write_model
+from ..samples import noise, write_model
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from drsformer.contract import image_from_output, input_from_image
 from drsformer.runtime import Derainer
-from drsformer.runtime.session import Session
+from drsformer.runtime.model import Session
 
+from ..samples import noise, write_model
 from . import recipe
-from .samples import noise, write_model
 
 GOLDEN = Path(__file__).parents[1] / "data" / "recipe_small_mefc.npz"
 GOLDEN_CASES = {

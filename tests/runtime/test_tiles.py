@@ -11,7 +11,7 @@ from drsformer.contract import Batch, image_from_output, input_from_image
 from drsformer.errors import ShapeError
 from drsformer.runtime.tiles import Blend, Tiling, derain_tiles
 
-from .samples import noise
+from ..samples import noise
 
 BLENDS: tuple[Blend, ...] = ("uniform", "feather")
 

@@ -17,25 +17,26 @@ import onnx
 import pytest
 import torch
 
-from drsformer.calibration.int8_from_fp32 import int8_from_fp32
-from drsformer.calibration.samples import Crops
+from drsformer.calibration.crops import Crops
+from drsformer.calibration.evaluate.engine_on_gpu import marked
+from drsformer.calibration.evaluate.engine_validation import validate_engine
+from drsformer.calibration.mixed_precision import bf16_from_fp32, fp16_from_fp32
+from drsformer.calibration.quantize import int8_from_fp32
+from drsformer.calibration.rules import kept_parts
 from drsformer.calibration.scales_from_images import scales_from_images
 from drsformer.contract import CONTRACTS
+from drsformer.engine.libraries import FLAVORS
+from drsformer.engine.manifest import manifest_of
 from drsformer.errors import EngineError
 from drsformer.export.engine.audit import audited
 from drsformer.export.engine.engine_from_onnx import contract_of, engine_from_onnx
 from drsformer.export.engine.network import network_from_onnx
-from drsformer.export.engine.on_gpu import marked
 from drsformer.export.engine.settings import EngineSettings
 from drsformer.export.engine.shapes import profiles_from_text
-from drsformer.export.engine.validation import validate_engine
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import ExportSettings
-from drsformer.export.pixel_io import with_pixel_io
-from drsformer.export.precision import bf16_from_fp32, fp16_from_fp32
+from drsformer.export.uint8_io import with_pixel_io
 from drsformer.files import sha256_of
-from drsformer.flavors import FLAVORS
-from drsformer.manifest import manifest_of
 
 rtx = pytest.importorskip("tensorrt_rtx", reason="the extra [rtx] is not installed")
 RTX = FLAVORS["tensorrt_rtx"]
@@ -67,6 +68,10 @@ def files(tiny_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return made
 
 
+def kept_of(path: Path) -> dict[str, str]:
+    return kept_parts(onnx.load(path))
+
+
 def settings_for(
     source: Path, *shapes: str, targets: tuple[str, ...] = ("8.9",), batch: str = "1", **more: Any
 ) -> EngineSettings:
@@ -85,8 +90,8 @@ def test_an_engine_says_what_it_is(
     source, output = files[precision], tmp_path / "x.engine"
     phases: list[str] = []
     made = engine_from_onnx(
-        source, output, settings_for(source, *shapes), command="drs-export trt",
-        on_progress=lambda phase, done, steps: phases.append(phase),
+        source, output, settings_for(source, *shapes), kept=kept_of(source),
+        command="drs-export trt", on_progress=lambda phase, done, steps: phases.append(phase),
     )  # fmt: skip
     manifest = manifest_of(output)
     assert manifest == made.manifest and output.stat().st_size > 1_000_000
@@ -107,7 +112,7 @@ def test_without_a_gpu_everything_else_is_validated(
     source = tmp_path / "m.onnx"
     source.write_bytes(files["bf16"].read_bytes())
     engine = tmp_path / "m.engine"
-    engine_from_onnx(source, engine, settings_for(source, FIXED))
+    engine_from_onnx(source, engine, settings_for(source, FIXED), kept=kept_of(source))
     checks = {check.what: check.outcome for check in validate_engine(engine).checks}
     assert [checks[name] for name in ("engine file", "ONNX file", "types of the layers")] == [
         "ok"
@@ -143,7 +148,7 @@ def test_a_file_that_is_not_typed_as_it_says_is_refused(
         del proto.metadata_props[:]
         onnx.helper.set_model_props(proto, values | {"precision": metadata})
         with pytest.raises(EngineError, match=f"(though|for) {metadata}"):
-            audited(network_from_onnx(rtx, proto).network, proto)
+            audited(network_from_onnx(rtx, proto).network, proto, kept_parts(proto))
 
 
 def test_one_layer_that_came_out_in_float32_is_named(files: dict[str, Path]) -> None:
@@ -165,7 +170,7 @@ def test_one_layer_that_came_out_in_float32_is_named(files: dict[str, Path]) -> 
     back = onnx.helper.make_node("Cast", [f"{out}.wide"], [out], to=onnx.TensorProto.BFLOAT16)
     proto.graph.node.insert(at, back)
     with pytest.raises(EngineError, match="1 layers came out in float32 .* is patch_embed"):
-        audited(network_from_onnx(rtx, proto).network, proto)
+        audited(network_from_onnx(rtx, proto).network, proto, kept_parts(proto))
 
 
 def test_too_small_a_workspace_is_said_and_nothing_is_left(
@@ -174,7 +179,7 @@ def test_too_small_a_workspace_is_said_and_nothing_is_left(
     source = files["fp16"]
     settings = settings_for(source, "512x512", workspace_bytes=1000)
     with pytest.raises(EngineError, match=r"allow more --workspace \(it was 0.000954 MiB\)"):
-        engine_from_onnx(source, tmp_path / "x.engine", settings)
+        engine_from_onnx(source, tmp_path / "x.engine", settings, kept=kept_of(source))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -184,13 +189,13 @@ def test_what_needs_a_gpu_to_build_says_so(files: dict[str, Path], tmp_path: Pat
     source = files["fp32"]
     settings = settings_for(source, FIXED, strip_weights=True)
     with pytest.raises(EngineError, match="can be built on a GPU only"):
-        engine_from_onnx(source, tmp_path / "x.engine", settings)
+        engine_from_onnx(source, tmp_path / "x.engine", settings, kept=kept_of(source))
     assert list(tmp_path.iterdir()) == []
 
 
 def rtx_has_gpu() -> bool:
+    from drsformer.engine.gpu import gpu_here
     from drsformer.errors import ProviderError
-    from drsformer.gpu import gpu_here
 
     try:
         return bool(gpu_here())
@@ -201,7 +206,8 @@ def rtx_has_gpu() -> bool:
 def test_an_unknown_target_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
     source = files["fp32"]
     with pytest.raises(EngineError, match="does not know SM90; .* SM89"):
-        engine_from_onnx(source, tmp_path / "x.engine", settings_for(source, targets=("9.0",)))
+        settings = settings_for(source, targets=("9.0",))
+        engine_from_onnx(source, tmp_path / "x.engine", settings, kept=kept_of(source))
 
 
 def test_an_unwritable_place_is_refused(files: dict[str, Path], tmp_path: Path, drs: Any) -> None:
@@ -223,7 +229,7 @@ def test_an_interrupted_build_leaves_nothing(
     torch.save({"params": goldens["small_mefc"].state}, checkpoint)
     onnx_from_checkpoint(checkpoint, source, ExportSettings())
     before = sorted(path.name for path in tmp_path.iterdir())
-    program = [sys.executable, "-c", "from drsformer.cli import main; main()"]
+    program = [sys.executable, "-c", "from drsformer.commands.main import main; main()"]
     process = subprocess.Popen(
         [*program, "trt", source, "--flavor", "rtx", "--target", "sm_89", "-o",
          tmp_path / "x.engine", "--shapes", "64x64"],
@@ -255,7 +261,10 @@ def test_the_full_network_builds_in_every_precision(
         onnx.save(proto, source)
         for targets in (("8.9",), ("8.6", "8.9", "12.0")):
             made = engine_from_onnx(
-                source, tmp_path / "x.engine", settings_for(source, targets=targets)
+                source,
+                tmp_path / "x.engine",
+                settings_for(source, targets=targets),
+                kept=kept_of(source),
             )
             sizes[precision, len(targets)] = made.manifest.engine_bytes
         record_property(precision, json.dumps(made.manifest.layers))

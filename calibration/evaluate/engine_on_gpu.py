@@ -1,0 +1,234 @@
+"""The engine on a GPU against ONNX Runtime on the same typed ONNX file.
+
+Two questions are asked apart. Does this engine give what its file says? Its output is compared.
+Where do they part? A second engine of the same network is built, with the outputs of the network's
+stages and its top-k selections as further outputs; marking them may change what is fused, so only
+the first answer decides.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from polygraphy.backend.onnx import BytesFromOnnx
+from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
+
+from drsformer.contract import CONTRACT
+from drsformer.engine.cuda import Device, Pinned, Stream
+from drsformer.engine.gpu import gpu_here
+from drsformer.engine.libraries import FLAVORS, module_of
+from drsformer.engine.loaded_engine import LoadedEngine
+from drsformer.engine.manifest import Manifest, Profile, Shape
+from drsformer.errors import EngineError
+from drsformer.export.engine.build import engine_from_network
+from drsformer.export.engine.network import network_from_onnx
+from drsformer.export.engine.settings import EngineSettings
+from drsformer.export.onnx_ops import STAGE_PREFIX
+
+from .simulated_precision import runnable
+from .top_k_masks import flip_rate, selection_names, with_selections_out
+
+OnStep = Callable[[str], None]
+# dB of the output against ONNX Runtime on the same file; what separates them is the order of sums,
+# the top-k entries that flip by it, and TF32 in float32 engines. From what these cost on the CPU:
+# no GPU was at hand to measure it
+LEAST_PSNR_DB = {"fp32": 60.0, "fp16": 50.0, "bf16": 40.0, "int8": 40.0, "fp8": 40.0}
+MOST_PIXELS = 512 * 512  # ONNX Runtime on the CPU is the slow one
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One tensor on one input.
+
+    Attributes:
+        tensor: "output", a stage, or "top-k selections".
+        shape: of the input, as text.
+        psnr_db: against ONNX Runtime's largest magnitude, dB; None where equal, or for selections.
+        flip_rate: share of selected entries that differ; None for tensors.
+        decides: whether the validation depends on it.
+        passed: whether it is within what is allowed.
+    """
+
+    tensor: str
+    shape: str
+    psnr_db: float | None
+    flip_rate: float | None
+    decides: bool
+    passed: bool
+
+    @property
+    def detail(self) -> str:
+        """The figure in words."""
+        if self.flip_rate is not None:
+            return f"{100 * self.flip_rate:.3f} % of entries differ"
+        return "equal" if self.psnr_db is None else f"{self.psnr_db:.1f} dB"
+
+
+def compared_on_gpu(
+    engine: Path, manifest: Manifest, proto: onnx.ModelProto, *, on_step: OnStep
+) -> list[Comparison]:
+    """Run the engine, and a marked one, and ONNX Runtime on the same noise.
+
+    Args:
+        engine: fits the GPU that is here.
+        manifest: of the engine.
+        proto: what it was built from.
+        on_step: told what is being done.
+    """
+    made: list[Comparison] = []
+    loaded = LoadedEngine(module_of(FLAVORS[manifest.flavor]), engine, manifest)
+    try:
+        for number, profile in enumerate(manifest.profiles):
+            shape = _shape_to_try(profile, manifest)
+            feed = {manifest.contract.input_name: _noise(shape, manifest.contract.dtype)}
+            on_step(f"running {'x'.join(map(str, shape))}")
+            (found,) = _run_engine(loaded.engine, feed, profile=number).values()
+            (expected,) = _run_onnx(proto, feed).values()
+            allowed = LEAST_PSNR_DB[manifest.precision]
+            made.append(_row(CONTRACT.output_name, shape, found, expected, allowed))
+            on_step("looking where they part")
+            made += _stages(manifest, proto, shape, feed)
+    finally:
+        loaded.close()
+    return made
+
+
+def marked(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model whose stages and top-k selections are further outputs."""
+    made: onnx.ModelProto = with_selections_out(proto)
+    known = {
+        value.name: value for value in onnx.shape_inference.infer_shapes(proto).graph.value_info
+    }
+    stages = [
+        known[node.output[0]]
+        for node in proto.graph.node
+        if node.output[0].startswith(STAGE_PREFIX) and node.op_type != "Cast"
+    ]
+    for stage in stages:
+        if stage.type.tensor_type.elem_type == onnx.TensorProto.BFLOAT16:  # numpy has no such type
+            wide = f"{stage.name}.shown"
+            made.graph.node.append(
+                onnx.helper.make_node("Cast", [stage.name], [wide], to=onnx.TensorProto.FLOAT)
+            )
+            stage.name = wide
+            stage.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    made.graph.output.extend(stages)
+    return made
+
+
+def _stages(
+    manifest: Manifest, proto: onnx.ModelProto, shape: Shape, feed: dict[str, NDArray[Any]]
+) -> Iterator[Comparison]:
+    model = marked(proto)
+    module = module_of(FLAVORS[manifest.flavor])
+    parsed = network_from_onnx(module, model)
+    rtx = manifest.flavor == "tensorrt_rtx"
+    targets = (gpu_here().compute_capability,) if rtx else ()
+    fixed = (Profile(shape, shape, shape),)
+    content = engine_from_network(parsed, EngineSettings(FLAVORS[manifest.flavor], fixed, targets))
+    runtime = module.Runtime(parsed.log)
+    engine = runtime.deserialize_cuda_engine(content)
+    if engine is None:
+        raise EngineError(f"the marked engine cannot be loaded: {parsed.log.reason()}")
+    found = _run_engine(engine, feed)
+    expected = _run_onnx(model, feed)
+    selections = selection_names(proto)
+    for name in expected:
+        if name not in selections and name != CONTRACT.output_name:
+            yield _row(_stage(name), shape, found[name], expected[name], None)
+    rate = flip_rate([found[n] for n in selections], [expected[n] for n in selections])
+    yield Comparison("top-k selections", _text(shape), None, rate, False, True)
+
+
+def _run_engine(
+    engine: Any, feed: dict[str, NDArray[Any]], *, profile: int = 0
+) -> dict[str, NDArray[Any]]:
+    """Run an engine once, with all of its outputs.
+
+    Polygraphy's own runner is not used: it wants a CUDA runtime library of its own to be found,
+    and settles on TensorRT or TensorRT-RTX when it is imported.
+    """
+    stream = Stream()
+    owned: list[Pinned | Device] = []
+    hosts: dict[str, Pinned] = {}
+    try:
+        context = engine.create_execution_context()
+        if context is None or not context.set_optimization_profile_async(profile, stream.handle):
+            raise EngineError("the engine gives no execution context on this GPU")
+        for name, array in feed.items():
+            if not context.set_input_shape(name, array.shape):
+                raise EngineError(f"the engine refuses an input of {array.shape}")
+        for i in range(engine.num_io_tensors):
+            name = engine.get_tensor_name(i)
+            shape = tuple(context.get_tensor_shape(name))
+            host = Pinned(shape, np.dtype(_dtype(engine.get_tensor_dtype(name))).name)
+            device = Device(host.nbytes)
+            owned += [host, device]
+            context.set_tensor_address(name, device.address)
+            if name in feed:
+                np.copyto(host.array, feed[name])
+                stream.upload(device.address, host)
+            else:
+                hosts[name] = host
+        if not context.execute_async_v3(stream.handle):
+            raise EngineError("the engine could not be run on this GPU")
+        for host in hosts.values():
+            stream.download(host, owned[owned.index(host) + 1].address)
+        stream.wait()
+        del context
+        return {name: host.array.copy() for name, host in hosts.items()}
+    finally:
+        hosts.clear()
+        for thing in owned:
+            thing.close()
+        stream.close()
+
+
+def _dtype(value: Any) -> str:
+    """Return numpy's name of one of the library's types."""
+    names = {"FLOAT": "float32", "HALF": "float16", "BOOL": "bool", "UINT8": "uint8"}
+    return names[str(value).split(".")[-1]]
+
+
+def _run_onnx(proto: onnx.ModelProto, feed: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    with OnnxrtRunner(SessionFromOnnx(BytesFromOnnx(runnable(proto)))) as runner:
+        return {name: np.array(value) for name, value in runner.infer(feed).items()}
+
+
+def _row(
+    tensor: str, shape: Shape, found: NDArray[Any], expected: NDArray[Any], allowed: float | None
+) -> Comparison:
+    error = found.astype(np.float64) - expected.astype(np.float64)
+    mean = float(np.mean(error**2))
+    peak = float(np.abs(expected.astype(np.float64)).max()) or 1.0
+    psnr = math.inf if mean == 0 else 10 * math.log10(peak**2 / mean)
+    finite = math.isfinite(mean)
+    passed = finite and (allowed is None or psnr >= allowed)
+    return Comparison(
+        tensor, _text(shape), None if psnr == math.inf else psnr, None, allowed is not None, passed
+    )
+
+
+def _shape_to_try(profile: Profile, manifest: Manifest) -> Shape:
+    """Return the shape it is fastest at, or the smallest where that would take the CPU minutes."""
+    sizes = dict(zip(manifest.contract.layout, profile.opt, strict=True))
+    small = sizes["N"] * sizes["H"] * sizes["W"] <= MOST_PIXELS
+    return profile.opt if small else profile.min
+
+
+def _noise(shape: Sequence[int], dtype: str) -> NDArray[Any]:
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    return pixels if dtype == "uint8" else (pixels / np.float32(255)).astype(dtype)
+
+
+def _stage(name: str) -> str:
+    return name.removeprefix(STAGE_PREFIX).removesuffix(".shown")
+
+
+def _text(shape: Shape) -> str:
+    return "x".join(map(str, shape))

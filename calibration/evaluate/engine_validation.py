@@ -1,0 +1,166 @@
+"""Is an engine what its manifest says, and does it compute what its ONNX file does?
+
+Everything up to the GPU is checked everywhere; what needs one is done where there is one, and said
+to be missing where there is none.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import onnx
+
+from drsformer.engine.gpu import Gpu, gpu_here
+from drsformer.engine.libraries import FLAVORS, module_of, version_of
+from drsformer.engine.manifest import Manifest, manifest_of, manifest_path
+from drsformer.errors import DRSformerError, EngineError
+from drsformer.export.engine.audit import audited
+from drsformer.export.engine.network import network_from_onnx
+from drsformer.export.graph import load_onnx
+from drsformer.files import sha256_of, written_whole
+
+from ..rules import kept_parts
+from .engine_on_gpu import Comparison, compared_on_gpu
+
+OnStep = Callable[[str], None]
+Outcome = Literal["ok", "differs", "not done"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        what: in a few words.
+        outcome: "not done" where this machine lacks what it takes.
+        detail: figures, or why not.
+    """
+
+    what: str
+    outcome: Outcome
+    detail: str
+
+
+@dataclass(frozen=True)
+class EngineReport:
+    """All checks of an engine.
+
+    Attributes:
+        checks: in order.
+        comparisons: of outputs and stages on the GPU; empty without one.
+    """
+
+    checks: tuple[Check, ...]
+    comparisons: tuple[Comparison, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing that was done differs."""
+        return all(check.outcome != "differs" for check in self.checks)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything could be done here."""
+        return all(check.outcome != "not done" for check in self.checks)
+
+    def to_json(self) -> str:
+        """Return indented JSON."""
+        values = asdict(self) | {"passed": self.passed, "complete": self.complete}
+        return json.dumps(values, indent=2) + "\n"
+
+
+def validate_engine(engine: Path, *, on_step: OnStep = lambda step: None) -> EngineReport:
+    """Check an engine against its manifest, its ONNX file and, on a GPU, ONNX Runtime.
+
+    What a complete validation found is written into the manifest.
+
+    Args:
+        engine: what `drs-export trt` wrote, with its manifest and its ONNX file beside it.
+        on_step: told what is being done.
+
+    Raises:
+        EngineError: the engine or its manifest is missing or damaged, or the engine does not fit
+            the GPU that is here.
+    """
+    on_step("reading the manifest")
+    manifest = manifest_of(engine)
+    checks = [Check("engine file", "ok", f"{manifest.engine_bytes:,} bytes, SHA-256 as stated")]
+    source = engine.with_name(manifest.onnx_file)
+    proto, found = _onnx(source, manifest)
+    checks.append(found)
+    if proto is None:
+        return EngineReport(tuple(checks))
+    on_step("reading the network")
+    layers = _layers(manifest, proto)
+    checks.append(layers)
+    gpu, found = _gpu(manifest, engine)
+    checks.append(found)
+    if gpu is None or layers.outcome == "not done":
+        what = "outputs against ONNX Runtime"
+        checks.append(Check(what, "not done", "needs the library and a GPU that the engine is for"))
+        return EngineReport(tuple(checks))
+    comparisons = compared_on_gpu(engine, manifest, proto, on_step=on_step)
+    checks += [_compared(comparison) for comparison in comparisons if comparison.decides]
+    report = EngineReport(tuple(checks), tuple(comparisons))
+    _write_down(engine, manifest, gpu, report)
+    return report
+
+
+def _onnx(source: Path, manifest: Manifest) -> tuple[onnx.ModelProto | None, Check]:
+    what = "ONNX file"
+    if not source.is_file():
+        return None, Check(what, "not done", f"{source.name} is not beside the engine")
+    if sha256_of(source) != manifest.onnx_sha256:
+        return None, Check(what, "differs", f"{source.name} is not the file it was built from")
+    return load_onnx(source), Check(what, "ok", f"{source.name}, SHA-256 as stated")
+
+
+def _layers(manifest: Manifest, proto: onnx.ModelProto) -> Check:
+    """Parse the ONNX file again and count what its layers compute in."""
+    what = "types of the layers"
+    flavor = FLAVORS[manifest.flavor]
+    try:
+        module = module_of(flavor)
+        parsed = network_from_onnx(module, proto)
+    except DRSformerError as error:
+        return Check(what, "not done", str(error))
+    try:
+        audit = audited(parsed.network, proto, kept_parts(proto))
+    except EngineError as error:
+        return Check(what, "differs", str(error))
+    counted = ", ".join(f"{count} {name}" for name, count in sorted(audit.layers.items()))
+    if not manifest.layers:  # built by a script, on a device that cannot count them
+        return Check(what, "ok", counted)
+    same = audit.layers == manifest.layers and audit.precision == manifest.precision
+    if version_of(module) != manifest.version:
+        return Check(what, "not done", f"{flavor.title} {manifest.version} built it, not this one")
+    return Check(what, "ok" if same else "differs", counted)
+
+
+def _gpu(manifest: Manifest, engine: Path) -> tuple[Gpu | None, Check]:
+    what = "GPU"
+    try:
+        gpu = gpu_here()
+    except DRSformerError as error:
+        return None, Check(what, "not done", str(error))
+    manifest.check_gpu(gpu.name, gpu.compute_capability, engine)
+    return gpu, Check(what, "ok", f"{gpu.name}, compute capability {gpu.compute_capability}")
+
+
+def _compared(comparison: Comparison) -> Check:
+    outcome: Outcome = "ok" if comparison.passed else "differs"
+    return Check(f"{comparison.tensor} at {comparison.shape}", outcome, comparison.detail)
+
+
+def _write_down(engine: Path, manifest: Manifest, gpu: Gpu, report: EngineReport) -> None:
+    """Put the result into the manifest."""
+    validation: dict[str, Any] = {
+        "gpu": gpu.name,
+        "passed": report.passed,
+        "outputs": [asdict(c) for c in report.comparisons if c.decides],
+    }
+    with written_whole(manifest_path(engine)) as temporary:
+        text = replace(manifest, validation=validation).to_json()
+        temporary.write_text(text, encoding="utf-8")

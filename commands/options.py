@@ -1,0 +1,54 @@
+"""What the commands' options have in common: types, groups, and how they are passed on."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Options = TypeVar("Options")
+Command = Callable[..., None]
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+PRECISION_HELP = {
+    "fp32": "Float32; whether TF32 is used is left to the library.",
+    "fp16": "Convert to float16.",
+    "bf16": "Convert to bfloat16 (opset 22).",
+    "int8": "Quantise to INT8; the rest becomes float16.",
+    "fp8": "Quantise to FP8 (E4M3), for GPUs of SM 8.9 and newer; the rest becomes float16.",
+}
+
+
+def packed(options: type[Options]) -> Callable[[Callable[[Options], None]], Command]:
+    """Pass a command's options on as one dataclass with a field for each of them."""
+
+    def decorate(command: Callable[[Options], None]) -> Command:
+        @functools.wraps(command)
+        def with_options(**values: Any) -> None:
+            command(options(**values))
+
+        return with_options
+
+    return decorate
+
+
+def precision_flags(*names: str) -> Callable[[Command], Command]:
+    """Add a flag for each precision; the command gets the one given, or None, as `precision`."""
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_precision(**values: Any) -> None:
+            given = [name for name in names if values.pop(name)]
+            if len(given) > 1:
+                raise click.UsageError(f"give one of {' and '.join(f'--{n}' for n in given)}.")
+            command(precision=given[0] if given else None, **values)
+
+        for name in reversed(names):
+            option = click.option(f"--{name}", is_flag=True, help=PRECISION_HELP[name])
+            with_precision = option(with_precision)
+        return with_precision
+
+    return decorate

@@ -1,0 +1,130 @@
+"""The few things that running an engine needs of CUDA: streams, buffers, graphs.
+
+Each owns what it made and frees it in `close`; nothing is left to the garbage collector, which
+would free it on another thread, or after the driver is gone.
+"""
+
+import ctypes
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drsformer.engine.gpu import cudart
+
+
+def check(result: Any) -> Any:
+    """Return what a call of the CUDA runtime gave besides its error code.
+
+    Raises:
+        RuntimeError: the call failed.
+    """
+    error, *values = result if isinstance(result, tuple) else (result,)
+    if int(error) != 0:
+        raise RuntimeError(f"CUDA: {error.name}")
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+class Stream:
+    """A CUDA stream, which does not wait for the default one.
+
+    Attributes:
+        handle: as an integer, for TensorRT.
+    """
+
+    def __init__(self) -> None:
+        self._runtime = cudart()
+        self._stream = check(
+            self._runtime.cudaStreamCreateWithFlags(self._runtime.cudaStreamNonBlocking)
+        )
+        self.handle = int(self._stream)
+
+    def wait(self) -> None:
+        """Return when all that was queued is done."""
+        check(self._runtime.cudaStreamSynchronize(self._stream))
+
+    def upload(self, device: int, host: "Pinned") -> None:
+        """Queue a copy to the GPU."""
+        kind = self._runtime.cudaMemcpyKind.cudaMemcpyHostToDevice
+        check(self._runtime.cudaMemcpyAsync(device, host.address, host.nbytes, kind, self._stream))
+
+    def download(self, host: "Pinned", device: int) -> None:
+        """Queue a copy from the GPU."""
+        kind = self._runtime.cudaMemcpyKind.cudaMemcpyDeviceToHost
+        check(self._runtime.cudaMemcpyAsync(host.address, device, host.nbytes, kind, self._stream))
+
+    def captured(self, work: Callable[[], None]) -> "Graph":
+        """Record what `work` queues, to launch it at once later."""
+        mode = self._runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        check(self._runtime.cudaStreamBeginCapture(self._stream, mode))
+        try:
+            work()
+        except BaseException:  # ends the capture, or the stream would stay in it
+            error, graph = self._runtime.cudaStreamEndCapture(self._stream)
+            if int(error) == 0 and int(graph):
+                self._runtime.cudaGraphDestroy(graph)
+            raise
+        return Graph(check(self._runtime.cudaStreamEndCapture(self._stream)), self._stream)
+
+    def close(self) -> None:
+        """Free it."""
+        check(self._runtime.cudaStreamDestroy(self._stream))
+
+
+class Graph:
+    """A recorded sequence of copies and kernels."""
+
+    def __init__(self, graph: Any, stream: Any) -> None:
+        self._runtime, self._stream = cudart(), stream
+        try:
+            self._graph = check(self._runtime.cudaGraphInstantiate(graph, 0))
+        finally:
+            check(self._runtime.cudaGraphDestroy(graph))
+
+    def launch(self) -> None:
+        """Queue all of it."""
+        check(self._runtime.cudaGraphLaunch(self._graph, self._stream))
+
+    def close(self) -> None:
+        """Free it."""
+        check(self._runtime.cudaGraphExecDestroy(self._graph))
+
+
+class Device:
+    """Memory of the GPU.
+
+    Attributes:
+        address: where it begins.
+    """
+
+    def __init__(self, nbytes: int) -> None:
+        self._runtime = cudart()
+        self.address = int(check(self._runtime.cudaMalloc(max(nbytes, 1))))
+
+    def close(self) -> None:
+        """Free it."""
+        check(self._runtime.cudaFree(self.address))
+
+
+class Pinned:
+    """Memory of the host that the GPU copies to and from while the CPU goes on.
+
+    Attributes:
+        address: where it begins.
+        nbytes: its size.
+        array: a view of it.
+    """
+
+    def __init__(self, shape: Sequence[int], dtype: str) -> None:
+        self._runtime = cudart()
+        self.nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+        self.address = int(check(self._runtime.cudaMallocHost(self.nbytes)))
+        memory: Any = (ctypes.c_uint8 * self.nbytes).from_address(self.address)
+        self.array: NDArray[Any] = np.frombuffer(memory, dtype).reshape(shape)
+
+    def close(self) -> None:
+        """Free it; `array` must not be used any more."""
+        del self.array
+        check(self._runtime.cudaFreeHost(self.address))

@@ -1,0 +1,75 @@
+"""An engine file as an object of its library, weights put in where it was built without them."""
+
+from pathlib import Path
+from typing import Any
+
+from drsformer.engine.logger import log_of
+from drsformer.engine.manifest import REBUILD, Manifest
+from drsformer.errors import EngineError
+from drsformer.files import sha256_of
+
+
+class LoadedEngine:
+    """A deserialised engine with what it needs to live.
+
+    Attributes:
+        module: the flavor's Python module.
+        log: what the library says.
+        engine: the library's engine.
+    """
+
+    def __init__(self, module: Any, path: Path, manifest: Manifest) -> None:
+        """Load a file that its manifest was found to describe.
+
+        Args:
+            module: of the flavor that the manifest names.
+            path: the engine.
+            manifest: of this very file.
+
+        Raises:
+            EngineError: the library refuses it, or the file with its weights is not beside it.
+        """
+        self.module, self.log = module, log_of(module)
+        self.log.clear()
+        self._runtime = module.Runtime(self.log)
+        if manifest.runs_on.version_compatible:
+            self._runtime.engine_host_code_allowed = True  # its lean runtime is inside the engine
+        self.engine = self._runtime.deserialize_cuda_engine(path.read_bytes())
+        if self.engine is None:
+            raise EngineError(
+                f"{path} cannot be loaded: {self.log.reason()}; {REBUILD} on this machine"
+            )
+        if manifest.options.get("stripped_weights"):
+            self._put_weights_in(path, manifest)
+
+    def close(self) -> None:
+        """Free it; contexts must be gone."""
+        self.engine = None
+        self._runtime = None
+
+    def _put_weights_in(self, path: Path, manifest: Manifest) -> None:
+        """Refit an engine that was built without weights from the ONNX file beside it."""
+        source = path.with_name(manifest.onnx_file)
+        if not source.is_file():
+            raise EngineError(
+                f"{path} was built without weights, and {source.name}, which has them, is not "
+                "beside it; copy it there"
+            )
+        if sha256_of(source) != manifest.onnx_sha256:  # other weights: undefined, says the library
+            raise EngineError(
+                f"{path} was built without the weights of another {source.name} than the one "
+                "beside it; copy the right one there"
+            )
+        if not hasattr(self.module, "OnnxParserRefitter"):
+            raise EngineError(
+                f"{path} was built without weights, and {self.module.__name__} cannot put them in; "
+                "install the full library, or build without --strip-weights"
+            )
+        refitter = self.module.Refitter(self.engine, self.log)
+        parser = self.module.OnnxParserRefitter(refitter, self.log)
+        if not parser.refit_from_file(str(source)) or not refitter.refit_cuda_engine():
+            reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
+            raise EngineError(
+                f"{path} cannot take the weights of {source.name}: "
+                f"{'; '.join(reasons) or self.log.reason()}"
+            )

@@ -1,0 +1,45 @@
+"""What every reader of an ONNX file asks: the file itself, its metadata, its input's sizes."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import onnx
+
+from drsformer.errors import ExportError
+from drsformer.files import check_readable
+
+PRECISION_KEY = "precision"  # of the metadata of files that are not float32
+
+
+def load_onnx(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file.
+
+    Raises:
+        ExportError: the file is missing, empty, truncated or something else.
+    """
+    check_readable(path, ExportError, "expected an ONNX model")
+    try:
+        proto = onnx.load(path)
+        onnx.checker.check_model(proto)
+    except Exception as error:  # protobuf's and the checker's errors share no narrower base
+        raise ExportError(
+            f"{path} is not an ONNX model: empty, truncated or another kind of file"
+        ) from error
+    return proto
+
+
+def metadata_of(proto: onnx.ModelProto) -> dict[str, str]:
+    """Return a model's metadata by key."""
+    return {prop.key: prop.value for prop in proto.metadata_props}
+
+
+def set_metadata(proto: onnx.ModelProto, metadata: Mapping[str, str]) -> None:
+    """Replace a model's metadata, in the order of its keys: the same metadata, the same bytes."""
+    del proto.metadata_props[:]
+    onnx.helper.set_model_props(proto, dict(sorted(metadata.items())))
+
+
+def input_sizes(proto: onnx.ModelProto) -> list[int | None]:
+    """Return the sizes of the first input's axes, None where any size will do."""
+    dims = proto.graph.input[0].type.tensor_type.shape.dim
+    return [dim.dim_value or None for dim in dims]

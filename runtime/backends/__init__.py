@@ -1,0 +1,1 @@
+"""The libraries that execute a model, each behind the interface of `base`."""

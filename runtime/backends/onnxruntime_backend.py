@@ -1,0 +1,149 @@
+"""Models executed by ONNX Runtime.
+
+On the CPU with one session for each input shape: with sizes that it knows, ONNX Runtime can prove
+shapes equal and fuses a convolution with the sum and the activation behind it. That takes memory:
+a large shape's session is not told its sizes.
+"""
+
+import os
+import re
+import textwrap
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from onnxruntime.capi.onnxruntime_pybind11_state import EPFail, NotImplemented
+
+from drsformer.errors import ModelError, ProviderError
+
+from .base import TensorInfo
+from .memory import trim
+from .providers import EXPORT_IT, Provider, check_in_use
+from .shape_cache import ByShape, Shape
+
+# pixels of a batch up to which a session is told its sizes: 11 % faster, but a frame of 1920x1080
+# then takes the full network 15.1 instead of 12.5 GB (a file without a target)
+MOST_FIXED_PIXELS = 1024 * 1024
+CHANNELS = 3
+FATAL_ONLY = 4  # ONNX Runtime's log level: each of its errors reaches us as an exception too
+
+
+class OnnxRuntimeBackend:
+    """A `Backend` over ONNX Runtime."""
+
+    concurrency = 1
+    largest_batch: int | None = None
+
+    def __init__(self, path: Path, provider: Provider, threads: int | None) -> None:
+        """Open a file.
+
+        Raises:
+            ModelError: it is not an ONNX model.
+            ProviderError: the provider cannot run it.
+        """
+        self._path, self._provider, self._threads = path, provider, threads
+        self._state = _state(path)
+        # read without being optimised: that is done for each shape, when it comes
+        general = _open(path, provider, _options(threads, optimised=not provider.by_shape))
+        self.metadata: dict[str, str] = general.get_modelmeta().custom_metadata_map
+        self.inputs = tuple(map(_info, general.get_inputs()))
+        self.outputs = tuple(map(_info, general.get_outputs()))
+        self._axes = general.get_inputs()[0].shape
+        self._general = None if provider.by_shape else general
+        self._by_shape = ByShape(self._session_of)
+
+    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
+        """See `Backend`.
+
+        Raises:
+            ModelError: the file has changed since it was opened.
+        """
+        session = self._general or self._by_shape.get(batch.shape)
+        output = session.run([self.outputs[0].name], {self.inputs[0].name: batch})[0]
+        # its own memory: a result that is kept would keep a hole in the session's, which then grows
+        return np.array(output)
+
+    def close(self) -> None:
+        """See `Backend`."""
+        self._general = None
+        self._by_shape.clear()
+
+    def _session_of(self, shape: Shape) -> ort.InferenceSession:
+        """Open the file again, for one input shape."""
+        if _state(self._path) != self._state:
+            raise ModelError(f"{self._path} has changed since it was opened; open it again")
+        options = _options(self._threads)
+        fixed = prod(shape) <= CHANNELS * MOST_FIXED_PIXELS
+        for axis, size in zip(self._axes, shape, strict=True):
+            if fixed and isinstance(axis, str):
+                options.add_free_dimension_override_by_name(axis, size)
+        session = _open(self._path, self._provider, options)
+        trim()
+        return session
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    """Return what tells two versions of a file apart; None where there is no file."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _info(tensor: ort.NodeArg) -> TensorInfo:
+    dtype = tensor.type.removeprefix("tensor(").removesuffix(")")
+    shape = tuple(size if isinstance(size, int) else None for size in tensor.shape)
+    return TensorInfo(tensor.name, "float32" if dtype == "float" else dtype, shape)
+
+
+def _options(threads: int | None, *, optimised: bool = True) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    if not optimised:
+        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = FATAL_ONLY
+    # By default an idle thread spins while it waits for the next operator. Our operators last
+    # far longer than the wake-up that spinning saves, and spinning takes the cores from whoever
+    # shares them, the video codec first: a run beside one other busy process was 1.4x slower.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # With patterns the second run of a size reserves its whole plan at once, beside what the first
+    # run has piled up: 3.4 instead of 1.9 GB for the full network at 512x512, and no faster.
+    options.enable_mem_pattern = False
+    if threads is not None:
+        options.intra_op_num_threads = threads
+    return options
+
+
+def _open(path: Path, provider: Provider, options: ort.SessionOptions) -> ort.InferenceSession:
+    names = [provider.onnxruntime_name]
+    names += [name for name in provider.helpers if name in ort.get_available_providers()]
+    try:
+        # enable_fallback: else a failing provider is replaced by another. Release 1.20 ignores
+        # the argument and replaces it anyway; check_in_use finds that.
+        session = ort.InferenceSession(path, options, providers=names, enable_fallback=0)
+    except NotImplemented as error:
+        raise ProviderError(
+            f"provider {provider.name!r} cannot run {path}: {one_line(error)}; a bfloat16 "
+            "file needs provider 'openvino', or convert with --fp16"
+        ) from error
+    except (RuntimeError, EPFail) as error:  # what providers raise; a bad file raises others
+        raise ProviderError(
+            f"provider {provider.name!r} cannot run {path}: {one_line(error)}; try provider 'cpu'"
+        ) from error
+    except Exception as error:  # its exceptions have no common base but this
+        raise ModelError(
+            f"{path} is not a usable ONNX model: {one_line(error)}; {EXPORT_IT}"
+        ) from error
+    check_in_use(provider, session.get_providers())
+    session.disable_fallback()  # nor in the middle of a run
+    return session
+
+
+def one_line(error: Exception) -> str:
+    """Return the core of an ONNX Runtime message: no prefix, no path, no line breaks."""
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error))
+    text = re.sub(r"^Load model from .* failed: ?", "", text)
+    return textwrap.shorten(text, 240, placeholder=" ...").rstrip(".")

@@ -1,0 +1,1 @@
+"""Pictures and videos: read, written, told apart, and listed as jobs."""

@@ -1,0 +1,236 @@
+"""A backend that is known to hold one of our models.
+
+Everything that can be wrong with a file is found when it is opened, as a `ModelError`:
+that it cannot be read, is cut short, or is another network's.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drsformer.contract import (
+    CHANNELS,
+    METADATA_KEY,
+    Batch,
+    Contract,
+    Pixels,
+    contract_from_json,
+    output_from_pixels,
+    pixels_from_input,
+)
+from drsformer.engine.libraries import FLAVORS
+from drsformer.engine.manifest import is_engine, read_manifest
+from drsformer.errors import DRSformerError, ModelError, ProviderError, ShapeError
+from drsformer.files import check_readable
+
+from .backends.base import Backend, Precision, TensorInfo
+from .backends.onnxruntime_backend import OnnxRuntimeBackend, one_line
+from .backends.openvino_backend import OpenVinoBackend
+from .backends.providers import DEFAULT, ENGINE_ONLY, EXPORT_IT, OPENVINO, provider_from_name
+
+MOST_THREADS = 1024  # a slip of the keyboard would take minutes to start them
+
+
+class Session:
+    """A loaded model; `run` may be called from several threads.
+
+    Attributes:
+        contract: the interface that the file promises.
+        batch: the only batch size it takes, or None for any.
+        height: the only input height it takes, pixels, or None for any multiple of 8.
+        width: the only input width it takes, likewise.
+        provider: what runs it.
+    """
+
+    def __init__(
+        self, path: Path, provider: str | None, threads: int | None, precision: Precision = "f32"
+    ) -> None:
+        """Open a file and check that it is a model that this version can feed.
+
+        Raises:
+            ModelError: unreadable, broken, or not one of ours.
+            ProviderError: the provider is unknown or cannot be used; `threads` or `precision`
+                is not what it takes.
+        """
+        self.path = path
+        self._backend = _open(path, provider, threads, precision)
+        self.provider = provider or (read_manifest(path).flavor if is_engine(path) else DEFAULT)
+        self.contract = self._read_contract()
+        self.batch, self.height, self.width = self._check_tensors()
+
+    def run(self, batch: Batch) -> Batch:
+        """Run the network.
+
+        Args:
+            batch: float32 (N, 3, H, W), RGB, [0, 1]; H and W multiples of 8.
+
+        Returns:
+            float32 (N, 3, H, W), RGB, not clamped.
+
+        Raises:
+            ShapeError: the model was exported for another size, or for fewer images.
+            ModelError: the file has changed since it was opened, or the backend failed, mostly
+                for lack of memory.
+        """
+        if self.takes_pixels:
+            return output_from_pixels(self.run_pixels(pixels_from_input(batch)))
+        self._check_size(*batch.shape[2:])
+        result = self._run(batch.astype(self.contract.dtype, copy=False))
+        return np.asarray(result, np.float32)
+
+    @property
+    def concurrency(self) -> int:
+        """How many runs at once pay."""
+        return self._backend.concurrency
+
+    @property
+    def largest_batch(self) -> int | None:
+        """The most images that one run takes, or None for any number."""
+        return self.batch or self._backend.largest_batch
+
+    def close(self) -> None:
+        """Free everything now."""
+        self._backend.close()
+
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether the model takes and gives 8-bit pixels: `run_pixels` is the direct way then."""
+        return self.contract.dtype == "uint8"
+
+    def run_pixels(self, pixels: Pixels) -> Pixels:
+        """Run a model with `takes_pixels`: uint8 (N, H, W, 3) to the same; raises as `run`."""
+        self._check_size(*pixels.shape[1:3])
+        return np.asarray(self._run(pixels), np.uint8)
+
+    def _run(self, fed: NDArray[Any]) -> NDArray[Any]:
+        try:
+            output = self._backend.run(self._with_fixed_batch(fed))
+        except DRSformerError:
+            raise
+        except Exception as error:  # its exceptions have no common base but this
+            raise ModelError(
+                f"{self.path} failed on an input of shape {fed.shape}: {one_line(error)}; "
+                "if memory ran out, derain in pieces with --tile"
+            ) from error
+        result = output[: len(fed)]
+        self._check_result(result, fed.shape)
+        return result
+
+    def _check_result(self, result: NDArray[Any], shape: tuple[int, ...]) -> None:
+        if result.shape != shape:
+            raise ModelError(
+                f"{self.path} gave {result.shape} for an input of {shape}; it is not a model that "
+                f"keeps its contract, {EXPORT_IT}"
+            )
+        if not np.isfinite(result).all():
+            raise ModelError(
+                f"{self.path} gave NaN or Inf for an input of shape {shape}; its weights or its "
+                "precision are broken, validate it with `drs-export validate`"
+            )
+
+    def _with_fixed_batch(self, batch: NDArray[Any]) -> NDArray[Any]:
+        """Repeat the last image until a model exported for N images at once gets its N."""
+        if self.batch is None or self.batch == len(batch):
+            return batch
+        if len(batch) > self.batch:
+            raise ShapeError(
+                f"a batch has {len(batch)} images; {self.path} was exported for {self.batch}"
+            )
+        return np.concatenate([batch, np.repeat(batch[-1:], self.batch - len(batch), axis=0)])
+
+    def _check_size(self, height: int, width: int) -> None:
+        if height == (self.height or height) and width == (self.width or width):
+            return
+        accepted = f"{self.height or 'any'}x{self.width or 'any'}"
+        engine = is_engine(self.path)
+        made, remedy = (
+            ("built", "build it with other --shapes") if engine
+            else ("exported", "export it with free sizes")
+        )  # fmt: skip
+        square = self.height is not None and self.height == self.width
+        tiling = f"use --tile {self.height} for images of at least that size, or " if square else ""
+        raise ShapeError(
+            f"an image or tile is {height}x{width} (height x width, padded to multiples of 8), but "
+            f"{self.path} was {made} for {accepted} only; {tiling}{remedy}"
+        )
+
+    def _read_contract(self) -> Contract:
+        metadata = self._backend.metadata
+        if METADATA_KEY not in metadata:
+            raise ModelError(
+                f"{self.path} is an ONNX model without our {METADATA_KEY!r} metadata, so how to "
+                f"feed it is unknown; {EXPORT_IT}"
+            )
+        return contract_from_json(metadata[METADATA_KEY], source=str(self.path))
+
+    def _check_tensors(self) -> tuple[int | None, int | None, int | None]:
+        """Check that the graph keeps its contract; return its fixed batch, height and width."""
+        inputs, outputs = self._backend.inputs, self._backend.outputs
+        found = _describe(inputs), _describe(outputs)
+        dtype = self.contract.dtype
+        expected = f"{self.contract.input_name}: {dtype}", f"{self.contract.output_name}: {dtype}"
+        axis = self.contract.layout.index("C")
+        if found != expected or any(
+            len(tensor.shape) != 4 or tensor.shape[axis] not in (CHANNELS, None)
+            for tensor in (*inputs, *outputs)
+        ):
+            layout = f"({', '.join(self.contract.layout)})".replace("C", str(CHANNELS))
+            shapes = ", ".join(_shape_text(tensor) for tensor in (*inputs, *outputs))
+            raise ModelError(
+                f"{self.path} has {found[0]} -> {found[1]} of shapes {shapes}; its contract says "
+                f"{expected[0]} -> {expected[1]} of {layout}; {EXPORT_IT}"
+            )
+        sizes = dict(zip(self.contract.layout, inputs[0].shape, strict=True))
+        return sizes["N"], sizes["H"], sizes["W"]
+
+
+def _describe(tensors: Sequence[TensorInfo]) -> str:
+    return ", ".join(f"{tensor.name}: {tensor.dtype}" for tensor in tensors)
+
+
+def _shape_text(tensor: TensorInfo) -> str:
+    """Return "?x3x?x?" for a tensor of three channels and otherwise free size."""
+    return "x".join("?" if size is None else str(size) for size in tensor.shape)
+
+
+def _open(path: Path, provider: str | None, threads: int | None, precision: Precision) -> Backend:
+    # ONNX Runtime words the plain reasons as protobuf errors
+    check_readable(path, ModelError, EXPORT_IT)
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
+        raise ProviderError(
+            f"threads is {threads}; expected 1 to {MOST_THREADS}, or nothing for all"
+        )
+    if precision not in get_args(Precision):
+        raise ProviderError(
+            f"precision is {precision!r}; expected {' or '.join(get_args(Precision))}"
+        )
+    if is_engine(path):
+        return _open_engine(path, provider, precision)
+    if provider in ENGINE_ONLY:
+        raise ProviderError(
+            f"provider {provider!r} runs engines, and {path} is none; build one with "
+            "`drs-export trt`"
+        )
+    if provider == OPENVINO:
+        return OpenVinoBackend(path, threads, precision)
+    if precision != "f32":
+        raise ProviderError(
+            f"provider {provider or DEFAULT!r} computes in the precision that the file says; "
+            f"precision {precision} can be asked of provider {OPENVINO!r} only"
+        )
+    return OnnxRuntimeBackend(path, provider_from_name(provider or DEFAULT), threads)
+
+
+def _open_engine(path: Path, provider: str | None, precision: Precision) -> Backend:
+    from .backends.engine_backend import EngineBackend  # its libraries are extras
+
+    if provider is not None and provider not in FLAVORS:
+        raise ProviderError(
+            f"{path} is an engine, and provider {provider!r} runs ONNX files; leave it out"
+        )
+    if precision != "f32":
+        raise ProviderError(f"{path} computes in the precision it was built with; leave that out")
+    return EngineBackend(path, provider)

@@ -1,0 +1,104 @@
+"""Providers: only the one that was asked for, or an error that says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnxruntime as ort
+import pytest
+
+from drsformer.errors import ProviderError
+from drsformer.runtime import Derainer
+from drsformer.runtime.backends.providers import PROVIDERS, check_in_use, provider_from_name
+
+from ...samples import write_model
+
+CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
+
+
+@pytest.fixture(scope="module")
+def tiny_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("models") / "tiny.onnx")
+
+
+def test_the_cpu_is_always_there() -> None:
+    assert provider_from_name("cpu").onnxruntime_name == CPU
+
+
+def test_all_names_are_onnxruntimes() -> None:
+    names = {provider.onnxruntime_name for provider in PROVIDERS.values()}
+    assert names <= set(ort.get_all_providers())
+
+
+def test_an_unknown_provider_lists_the_known_ones() -> None:
+    with pytest.raises(ProviderError, match="'gpu'; expected one of cpu, cuda, .*, openvino"):
+        provider_from_name("gpu")
+
+
+def test_a_missing_provider_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [CPU])
+    with pytest.raises(
+        ProviderError, match=r"which has cpu; install onnxruntime-gpu\[cuda,cudnn\]"
+    ):
+        provider_from_name("cuda")
+
+
+def test_a_session_on_another_provider_is_refused() -> None:
+    with pytest.raises(ProviderError, match="'cuda' is installed but could not start"):
+        check_in_use(PROVIDERS["cuda"], [CPU])
+
+
+class FallenBack:
+    """A session as ONNX Runtime gives it where the CUDA libraries are missing."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def get_providers(self) -> list[str]:
+        return [CPU]
+
+
+class NoDevice(FallenBack):
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise RuntimeError("CUDA failure 35: driver version is insufficient\n  at cuda_call.cc:123")
+
+
+@pytest.mark.parametrize(
+    ("session", "message"),
+    [
+        (FallenBack, "fell back to CPUExecutionProvider"),
+        (NoDevice, "cannot run .*tiny.onnx: CUDA failure 35: driver version is insufficient"),
+    ],
+)
+def test_opening_never_falls_back(
+    tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch, session: type, message: str
+) -> None:
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [CUDA, CPU])
+    monkeypatch.setattr(ort, "InferenceSession", session)
+    with pytest.raises(ProviderError, match=message) as caught:
+        Derainer(tiny_onnx, provider="cuda")
+    assert "\n" not in str(caught.value)
+
+
+def test_tensorrt_leaves_what_it_cannot_run_to_cuda(
+    tiny_onnx: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+
+    class Recorder(FallenBack):
+        def __init__(self, *_: Any, **settings: Any) -> None:
+            asked.append(settings["providers"])
+
+    available = ["TensorrtExecutionProvider", CUDA, CPU]
+    monkeypatch.setattr(ort, "get_available_providers", lambda: available)
+    monkeypatch.setattr(ort, "InferenceSession", Recorder)
+    with pytest.raises(ProviderError):
+        Derainer(tiny_onnx, provider="tensorrt")
+    assert asked == [["TensorrtExecutionProvider", CUDA]]
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_a_thread_count_below_one_is_refused(tiny_onnx: Path, threads: int) -> None:
+    with pytest.raises(ProviderError, match=f"threads is {threads}; expected 1 to"):
+        Derainer(tiny_onnx, threads=threads)

@@ -1,0 +1,30 @@
+"""Lay the packages out under their true names, as links, for tools that do not follow setuptools.
+
+    python tools/link_tree.py build/link_tree
+
+The folder `export/` is the package `drsformer.export`, and so on, by the `package-dir` of
+pyproject.toml.
+"""
+
+import shutil
+import sys
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main(tree: Path) -> None:
+    """Make the tree anew."""
+    shutil.rmtree(tree, ignore_errors=True)
+    package = tree / "drsformer"
+    package.mkdir(parents=True)
+    for path in (ROOT / "drsformer").iterdir():
+        (package / path.name).symlink_to(path)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    for name, folder in settings["package-dir"].items():
+        (tree / name.replace(".", "/")).symlink_to(ROOT / folder)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
