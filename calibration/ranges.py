@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from drsformer.contract import CONTRACT, Image, input_from_image
 from drsformer.errors import CalibrationError
-
-from .evaluate.evaluator import session_of
+from drsformer.export.cpu_session import cpu_session
 
 BINS = 2048
 COUNTED_AT_MOST = 2**17  # values of one tensor and image in the histogram; the maximum sees all
@@ -86,7 +85,7 @@ def histograms(
     found = {name: Histogram() for name in names}
     groups = list(_groups(names, _sizes(proto, batches[0].shape)))
     for part, group in enumerate(groups, 1):
-        session = session_of(_with_outputs(proto, group), threads)
+        session = cpu_session(_with_outputs(proto, group), threads, keep_copies=True)
         for number, batch in enumerate(batches, 1):
             on_step(f"image {number} of {len(batches)}, tensors {part} of {len(groups)}")
             outputs = session.run(group, {CONTRACT.input_name: batch})

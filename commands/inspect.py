@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from drsformer.contract import shape_text
 from drsformer.errors import one_line
 from drsformer.export.cost import Costs, cost_of_file
 from drsformer.export.inspection import describe
@@ -58,7 +59,7 @@ def _print_costs(costs: Costs) -> None:
             table.add_row(row.part, f"{row.operators}", f"{row.macs / 1e9:.2f}", share, *megabytes)
         Console().print(table)
     click.echo(
-        f"for an input of {'x'.join(map(str, costs.shape))}; features: what each of these "
+        f"for an input of {shape_text(costs.shape)}; features: what each of these "
         "operators reads and writes, once, in float32, everything between them fused"
     )
 

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from drsformer.calibration.convert import Converted
 from drsformer.calibration.evaluate.report import Line
+from drsformer.contract import shape_text
 from drsformer.export.check_against_pytorch import Report
 from drsformer.export.onnx_from_checkpoint import Exported
 
@@ -27,7 +28,7 @@ def report_table(report: Report) -> Table:
     table = Table("input", "tensor", "max error", "mean error", "PSNR dB", "")
     for row in report.rows:
         table.add_row(
-            "x".join(map(str, row.shape)),
+            shape_text(row.shape),
             row.tensor,
             f"{row.max_error:.1e}",
             f"{row.mean_error:.1e}",

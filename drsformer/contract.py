@@ -21,6 +21,7 @@ fails there; above, the two agree bit for bit. Only numpy is needed here.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, TypeVar, cast
 
@@ -110,6 +111,11 @@ def contract_from_json(text: str, *, source: str) -> Contract:
                 f"{known!r}; use the drs-export version that made it, or export it again"
             )
     return contract
+
+
+def shape_text(shape: Iterable[int]) -> str:
+    """Return "1x3x64x64"."""
+    return "x".join(map(str, shape))
 
 
 def padded_size(

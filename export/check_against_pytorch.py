@@ -34,10 +34,11 @@ from polygraphy.comparator import Comparator, PsnrCompareFunc, SimpleCompareFunc
 from polygraphy.logger import G_LOGGER
 
 from drsformer import __version__
-from drsformer.contract import CONTRACT
+from drsformer.contract import CONTRACT, shape_text
 from drsformer.errors import AgreementError
 from drsformer.model import DRSformer
 
+from .cpu_session import cpu_session
 from .deployment import Target, deployment_from_model
 from .graph import metadata_of
 from .onnx_ops import STAGE_PREFIX
@@ -256,7 +257,7 @@ def _feeds(shapes: Sequence[Shape]) -> Iterator[dict[str, NDArray[np.float32]]]:
 
 def _told(feeds: list[Any], on_step: OnStep) -> Iterator[Any]:
     for feed in feeds:
-        on_step("comparing at " + "x".join(map(str, feed[CONTRACT.input_name].shape)))
+        on_step(f"comparing at {shape_text(feed[CONTRACT.input_name].shape)}")
         yield feed
 
 
@@ -267,14 +268,8 @@ def _shapes(proto: onnx.ModelProto) -> list[Shape]:
 
 
 def _session(proto: onnx.ModelProto, path: Path) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # idle threads leave their core to others
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        return cpu_session(proto)
     except Exception as error:  # ONNX Runtime's errors share no narrower public base
         raise AgreementError(f"ONNX Runtime cannot load {path}: {error}") from error
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx
 
 from drsformer.checkpoint import Checkpoint, checkpoint_from_file
-from drsformer.contract import METADATA_KEY
+from drsformer.contract import METADATA_KEY, shape_text
 from drsformer.errors import AgreementError, ExportError
 from drsformer.files import sha256_of, written_whole
 
@@ -149,8 +149,7 @@ def raise_unless_passed(report: Report, path: Path, *, remedy: str) -> None:
         return
     row = report.first_divergence
     assert row is not None
-    shape = "x".join(map(str, row.shape))
     raise AgreementError(
         f"{path} does not compute what the checkpoint does: {row.tensor} differs by up to "
-        f"{row.max_error:.2g} at {shape}, allowed {report.max_error_allowed:g}; {remedy}"
+        f"{row.max_error:.2g} at {shape_text(row.shape)}, allowed {report.max_error_allowed:g}; {remedy}"
     )

@@ -31,6 +31,7 @@ from drsformer.contract import (
 )
 from drsformer.errors import AgreementError, ExportError
 
+from .cpu_session import cpu_session
 from .graph import metadata_of, set_metadata
 
 PREFIX = "pixels."
@@ -175,7 +176,7 @@ def check_pixels_agree(proto: onnx.ModelProto, source: str) -> None:
         AgreementError: a pixel differs.
     """
     rng = np.random.default_rng(0)
-    with_pixels, without = _session(proto), _session(without_pixel_io(proto))
+    with_pixels, without = cpu_session(proto), cpu_session(without_pixel_io(proto))
     for height, width in _sizes(proto):
         image = rng.integers(0, 256, (height, width, 3), np.uint8)
         batch = _fixed_batch(proto)
@@ -200,14 +201,6 @@ def _sizes(proto: onnx.ModelProto) -> tuple[tuple[int, int], ...]:
 
 def _fixed_batch(proto: onnx.ModelProto) -> int:
     return proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value or 1
-
-
-def _session(proto: onnx.ModelProto) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    return ort.InferenceSession(
-        proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
 
 
 def _input(session: ort.InferenceSession) -> str:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from polygraphy.backend.onnx import BytesFromOnnx
 from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
 
-from drsformer.contract import CONTRACT
+from drsformer.contract import CONTRACT, shape_text
 from drsformer.engine.cuda import Device, Pinned, Stream
 from drsformer.engine.gpu import gpu_here
 from drsformer.engine.libraries import FLAVORS, module_of
@@ -86,7 +86,7 @@ def compared_on_gpu(
         for number, profile in enumerate(manifest.profiles):
             shape = _shape_to_try(profile, manifest)
             feed = {manifest.contract.input_name: _noise(shape, manifest.contract.dtype)}
-            on_step(f"running {'x'.join(map(str, shape))}")
+            on_step(f"running {shape_text(shape)}")
             (found,) = _run_engine(loaded.engine, feed, profile=number).values()
             (expected,) = _run_onnx(proto, feed).values()
             allowed = LEAST_PSNR_DB[manifest.precision]
@@ -142,7 +142,7 @@ def _stages(
         if name not in selections and name != CONTRACT.output_name:
             yield _row(_stage(name), shape, found[name], expected[name], None)
     rate = flip_rate([found[n] for n in selections], [expected[n] for n in selections])
-    yield Comparison("top-k selections", _text(shape), None, rate, False, True)
+    yield Comparison("top-k selections", shape_text(shape), None, rate, False, True)
 
 
 def _run_engine(
@@ -210,7 +210,12 @@ def _row(
     finite = math.isfinite(mean)
     passed = finite and (allowed is None or psnr >= allowed)
     return Comparison(
-        tensor, _text(shape), None if psnr == math.inf else psnr, None, allowed is not None, passed
+        tensor,
+        shape_text(shape),
+        None if psnr == math.inf else psnr,
+        None,
+        allowed is not None,
+        passed,
     )
 
 
@@ -228,7 +233,3 @@ def _noise(shape: Sequence[int], dtype: str) -> NDArray[Any]:
 
 def _stage(name: str) -> str:
     return name.removeprefix(STAGE_PREFIX).removesuffix(".shown")
-
-
-def _text(shape: Shape) -> str:
-    return "x".join(map(str, shape))

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from drsformer.contract import CONTRACT, Batch, image_from_output, input_from_image
 from drsformer.errors import CalibrationError
+from drsformer.export.cpu_session import cpu_session
 from drsformer.metrics import y_psnr, y_ssim
 
 from ..crops import Sample
@@ -74,7 +75,7 @@ class Judge:
         if not samples:
             raise CalibrationError("there is no image to judge by; give at least one")
         self.samples, self.threads = samples, threads
-        session = session_of(with_selections_out(reference), threads)
+        session = cpu_session(with_selections_out(reference), threads, keep_copies=True)
         self._references = [self._reference(session, sample) for sample in samples]
 
     def judge(self, model: onnx.ModelProto, *, imposed: bool = True) -> list[Quality]:
@@ -106,7 +107,7 @@ class Judge:
 
     def _run(self, proto: onnx.ModelProto, more: Sequence[Masks]) -> list[list[Any]]:
         """Run a model on every sample, with further inputs; one session at a time is open."""
-        session = session_of(proto, self.threads)
+        session = cpu_session(proto, self.threads, keep_copies=True)
         names = [value.name for value in session.get_inputs()]
         return [
             _owned(
@@ -172,22 +173,6 @@ def psnr_of(a: Batch, b: Batch) -> float:
     """Return the PSNR of two outputs, clamped as the image will be, dB; inf where equal."""
     error = float(np.mean((np.clip(a, 0, 1).astype(np.float64) - np.clip(b, 0, 1)) ** 2))
     return math.inf if error == 0 else -10 * math.log10(error)
-
-
-def session_of(proto: onnx.ModelProto, threads: int | None) -> ort.InferenceSession:
-    """Open a model in ONNX Runtime on the CPU."""
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    options.enable_mem_pattern = False
-    if threads is not None:
-        options.intra_op_num_threads = threads
-    # that optimizer merges the copies that `emulated` keeps apart to save memory
-    return ort.InferenceSession(
-        proto.SerializeToString(),
-        options,
-        providers=["CPUExecutionProvider"],
-        disabled_optimizers=["CommonSubexpressionElimination"],
-    )
 
 
 def _owned(outputs: Sequence[Any]) -> list[Any]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from drsformer.contract import CHANNELS, Contract, contract_from_json
+from drsformer.contract import CHANNELS, Contract, contract_from_json, shape_text
 from drsformer.engine.libraries import FLAVORS
 from drsformer.errors import EngineError, ShapeError
 from drsformer.files import check_readable, sha256_of
@@ -148,7 +148,7 @@ class Manifest:
                 return number
         accepted = " or ".join(shapes_text(profile) for profile in self.profiles)
         raise ShapeError(
-            f"an input is {_x(shape)} ({self.contract.layout}), and {engine} was built for "
+            f"an input is {shape_text(shape)} ({self.contract.layout}), and {engine} was built for "
             f"{accepted}; use --tile with a size inside, or build it again with another --shapes"
         )
 
@@ -254,8 +254,8 @@ def read_manifest(engine: Path) -> Manifest:
 def shapes_text(profile: Profile) -> str:
     """Return "1x3x64x64 to 1x3x512x512", or one shape where it is fixed."""
     if profile.min == profile.max:
-        return _x(profile.min)
-    return f"{_x(profile.min)} to {_x(profile.max)}"
+        return shape_text(profile.min)
+    return f"{shape_text(profile.min)} to {shape_text(profile.max)}"
 
 
 def _manifest_from(values: dict[str, Any], path: Path) -> Manifest:
@@ -329,7 +329,3 @@ def _shape(values: Sequence[Any]) -> Shape:
 def _numbers(version: str) -> tuple[int, ...]:
     """Return (10, 7, 0) for "10.7.0" and for "10.7.0.post1"."""
     return tuple(int(part) for part in version.split(".post")[0].split(".")[:4])
-
-
-def _x(shape: Sequence[int]) -> str:
-    return "x".join(map(str, shape))

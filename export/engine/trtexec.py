@@ -9,7 +9,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from drsformer.contract import CONTRACT
+from drsformer.contract import CONTRACT, shape_text
 from drsformer.engine.libraries import FLAVORS
 from drsformer.engine.manifest import BuiltOn, Manifest, Profile, RunsOn, Shape
 from drsformer.errors import EngineError
@@ -133,7 +133,7 @@ def _arguments(settings: EngineSettings, *, fixed: bool) -> list[str]:
 
 def _shapes(profile: Profile) -> list[str]:
     def written(name: str, shape: Shape) -> str:
-        return f"--{name}Shapes={CONTRACT.input_name}:{'x'.join(map(str, shape))}"
+        return f"--{name}Shapes={CONTRACT.input_name}:{shape_text(shape)}"
 
     return [
         written("min", profile.min), written("opt", profile.opt), written("max", profile.max)

@@ -13,7 +13,7 @@ from drsformer.errors import ImageError
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    return run_demo(tmp_path_factory.mktemp("demo"), None, seed=6, on_step=lambda step: None)
+    return run_demo(tmp_path_factory.mktemp("demo"), None, seed=6)
 
 
 def test_the_rain_is_mostly_gone(made):
@@ -33,14 +33,14 @@ def test_the_pictures_are_the_photos_size(made):
 def test_a_photo_of_ones_own_is_taken(tmp_path):
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), np.full((40, 56, 3), 90, np.uint8))
-    made = run_demo(tmp_path / "out", photo, seed=0, on_step=lambda step: None)
+    made = run_demo(tmp_path / "out", photo, seed=0)
     assert cv2.imread(str(made.derained)).shape == (40, 56, 3)
 
 
 def test_a_file_that_is_no_photo_is_refused(tmp_path):
     (tmp_path / "photo.png").write_text("no")
     with pytest.raises(ImageError):
-        run_demo(tmp_path / "out", tmp_path / "photo.png", seed=0, on_step=lambda step: None)
+        run_demo(tmp_path / "out", tmp_path / "photo.png", seed=0)
     assert not (tmp_path / "out").exists()
 
 
