@@ -43,9 +43,12 @@ class Distance:
     blur: tuple[float, float]
 
 
-FAR = Distance((0.4, 2.5), (6, 30), (1.0, 1.3), (0.03, 0.16), (0.3, 0.7))
+FAR = Distance((0.4, 3.0), (6, 30), (1.0, 1.3), (0.03, 0.22), (0.3, 0.7))
 MIDDLE = Distance((0.05, 0.5), (15, 80), (1.0, 2.2), (0.08, 0.4), (0.3, 1.0))
+# lit drops against a dark ground: few, sharp, nearly white
+LIT = Distance((0.004, 0.06), (8, 90), (1.0, 3.5), (0.4, 1.0), (0.3, 0.8))
 NEAR = Distance((0.01, 0.25), (40, 220), (3.0, 9.0), (0.05, 0.3), (1.2, 4.5))
+LAYERS = ((FAR, 0.7), (MIDDLE, 0.6), (LIT, 0.3), (NEAR, 0.55))  # with the share that has each
 
 
 def pair_from_clean(clean: Image, kind: str, rng: np.random.Generator) -> tuple[Image, Image]:
@@ -85,9 +88,9 @@ def real_rain(clean: Image, rng: np.random.Generator) -> Image:
 
 
 def rain_light(shape: tuple[int, int], rng: np.random.Generator) -> Light:
-    """Return the light of streaks at one to three distances that share the wind."""
+    """Return the light of streaks at one or more distances that share the wind."""
     lean = float(np.clip(rng.normal(0, 12), -40, 40))
-    chosen = [d for d, share in ((FAR, 0.7), (MIDDLE, 0.7), (NEAR, 0.55)) if rng.random() < share]
+    chosen = [distance for distance, share in LAYERS if rng.random() < share]
     total: Light = np.zeros(shape, np.float32)
     for distance in chosen or [MIDDLE]:
         total += streak_layer(shape, streaks_at(distance, lean, rng), rng)
