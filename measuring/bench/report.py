@@ -145,8 +145,8 @@ def table_from_group(group: SettingResults) -> Table:
     """Return a table with a row for each candidate."""
     caption = (
         "s, min, max: seconds an image, the median, the least and the most; ratio: speed-up over "
-        "the baseline; out: share of the time outside the network; MB: peak memory; dB: PSNR against "
-        "the first candidate; ops, mem: share of the machine's peak arithmetic and bandwidth"
+        "the baseline; out: share of the time outside the network; MB: peak memory; dB: PSNR "
+        "against the first candidate; ops, mem: share of peak arithmetic and bandwidth"
     )
     table = Table("candidate", title=group.setting.title, caption=caption, padding=(0, 0))
     columns = [column for column in COLUMNS if column.short]
