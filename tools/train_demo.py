@@ -8,8 +8,8 @@ leave a clean image alone. The network trains in its deployment form, which comp
 function with the same parameters in about a quarter of the time.
 
 The schedule runs over the processor time given with --minutes, so a run that is paused (kill -STOP)
-or shares its core does the same work. Every so many steps OUTPUT.state is written beside the weights:
---resume continues from it, with the same optimizer, averages and random state.
+or shares its core does the same work. Every so many steps OUTPUT.state is written beside the
+weights; --resume continues from it, with the same optimizer, averages and random state.
 
 Setting MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 in the environment
 keeps freed memory in the process and saves about 15 % of a step.
