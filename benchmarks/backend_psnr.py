@@ -1,9 +1,9 @@
-"""How close every CPU backend comes to PyTorch in float32, image by image.
+"""Measures how close every CPU backend comes to PyTorch in float32, image by image.
 
     python benchmarks/backend_psnr.py CHECKPOINT IMAGE... -o benchmarks/results/FILE.json
 
 The reference is the plain network in PyTorch; outputs are compared clamped, before they become
-8-bit levels. Contenders are those of `drs-export bench`.
+8-bit levels. The backends are candidates of `drs-export bench`.
 """
 
 import json
@@ -22,8 +22,8 @@ from drsformer.export.deployment import Target
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import ExportSettings
 from drsformer.files import written_whole
-from drsformer.measuring.bench.candidates import CONTENDERS, Files
-from drsformer.measuring.bench.measure import psnr_of_outputs
+from drsformer.measuring.bench.candidates import CANDIDATES, CandidateFiles
+from drsformer.measuring.bench.measure import psnr_of_clamped
 from drsformer.measuring.bench.report import machine, versions
 from drsformer.runtime.media.pictures import read_image
 
@@ -32,26 +32,28 @@ BACKENDS = ("deployed", "deployed-any", "openvino", "pytorch-bf16", "openvino-bf
 PATH = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-def export(checkpoint: Path, folder: Path) -> Files:
-    """Export for every target."""
+def export(checkpoint: Path, folder: Path) -> CandidateFiles:
+    """Export the checkpoint for every runtime."""
     made = {}
     for target in get_args(Target):
         made[target] = folder / f"{target}.onnx"
         onnx_from_checkpoint(checkpoint, made[target], ExportSettings(target=target))
-    return Files(checkpoint, **made)
+    return CandidateFiles(checkpoint, **made)
 
 
-def measure(files: Files, images: list[Path], threads: int) -> dict[str, dict[str, float | None]]:
+def measure(
+    files: CandidateFiles, images: list[Path], threads: int
+) -> dict[str, dict[str, float | None]]:
     """Return PSNR in dB by backend and image; None where the outputs are equal."""
     batches = {path.name: input_from_image(read_image(path).rgb) for path in images}
     outputs: dict[str, dict[str, Any]] = {}
     names = (REFERENCE, *BACKENDS)
     for name in track(names, "deraining", console=Console(stderr=True)):
-        network = CONTENDERS[name].open(files, threads)
+        network = CANDIDATES[name].open(files, threads)
         outputs[name] = {image: np.array(network(batch)) for image, batch in batches.items()}
     return {
         name: {
-            image: psnr_of_outputs(output, outputs[REFERENCE][image])
+            image: psnr_of_clamped(output, outputs[REFERENCE][image])
             for image, output in outputs[name].items()
         }
         for name in BACKENDS
@@ -64,7 +66,7 @@ def measure(files: Files, images: list[Path], threads: int) -> dict[str, dict[st
 @click.option("--threads", default=2, show_default=True)
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True)
 def main(checkpoint: Path, images: tuple[Path, ...], threads: int, output: Path) -> None:
-    """Measure and print a table."""
+    """Measure each backend's PSNR, print a table and write a JSON file."""
     with tempfile.TemporaryDirectory() as folder:
         figures = measure(export(checkpoint, Path(folder)), list(images), threads)
     table = Table("image", *BACKENDS, title=f"PSNR against PyTorch float32, dB: {checkpoint.name}")

@@ -1,9 +1,9 @@
-"""The share of `drs-export run`'s time that is not spent in the network, and its peak memory.
+"""Measures the share of `drs-export run`'s time outside the network, and its peak memory.
 
     python benchmarks/overhead.py MODEL.onnx IMAGE... [--tile N] -o benchmarks/results/FILE.json
 
-Reading, decoding, scaling, padding, tiling, rounding, encoding and writing, against the whole; the
-model is open already, since a folder of images opens it once.
+Outside the network are reading, decoding, scaling, padding, tiling, rounding, encoding and writing.
+Opening the model is not counted, since a whole folder of images needs it once.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from drsformer.commands.progress import progress_bar
+from drsformer.commands.progress import progress
 from drsformer.contract import Batch
 from drsformer.files import written_whole
 from drsformer.measuring.bench.report import machine, versions
@@ -33,7 +33,7 @@ class Clock:
         self._run = Session.run
 
     def run(self, session: Session, batch: Batch) -> Batch:
-        """Run and count."""
+        """Run, and add the time."""
         start = time.perf_counter()
         output = self._run(session, batch)
         self.seconds += time.perf_counter() - start
@@ -46,7 +46,7 @@ class Clock:
 @click.option("--provider", default="cpu", show_default=True)
 @click.option("--threads", default=2, show_default=True)
 @click.option("--tile", type=int)
-@click.option("--warmup/--no-warmup", default=True, help="Derain everything once before.")
+@click.option("--warmup/--no-warmup", default=True, help="Derain everything once before measuring.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True)
 def main(
     model: Path,
@@ -57,18 +57,18 @@ def main(
     warmup: bool,
     output: Path,
 ) -> None:
-    """Derain the images, and say where the time went and what memory it took."""
+    """Derain the images, and report the time outside the network and the peak memory."""
     clock = Clock()
     Session.run = lambda session, batch: clock.run(session, batch)  # type: ignore[method-assign]
     settings = Settings(None, False, False, 90)
     with (
         tempfile.TemporaryDirectory() as folder,
         Derainer(model, provider=provider, threads=threads, tile=tile) as derainer,
-        progress_bar() as bar,
+        progress() as context,
     ):
         for _ in range(1 + warmup):
             clock.seconds, start = 0.0, time.perf_counter()
-            report = derain_files(images, Path(folder), derainer, settings, bar)
+            report = derain_files(images, Path(folder), derainer, settings, context)
             seconds = time.perf_counter() - start
     share = 1 - clock.seconds / seconds
     click.echo(f"{report.images} images, {seconds:.2f} s, {100 * share:.2f} % outside the network")

@@ -2,17 +2,17 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from drsformer.checkpoint import checkpoint_from_file
+from drsformer.context import Context
 from drsformer.contract import Image, padded_size
 from drsformer.errors import DRSformerError
 from drsformer.export.cost import cost_of_file
@@ -20,109 +20,184 @@ from drsformer.export.deployment import Target
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import ExportSettings
 from drsformer.files import sha256_of, written_whole
-from drsformer.measuring.bench.candidates import CONTENDERS, Files, contender_from_name
-from drsformer.measuring.bench.machine import Peaks, machine_peaks
-from drsformer.measuring.bench.measure import Floor, Setting, measure
+from drsformer.measuring.bench.candidates import CANDIDATES, CandidateFiles, candidate_from_name
+from drsformer.measuring.bench.machine import Peaks, Roofline, machine_peaks
+from drsformer.measuring.bench.measure import Comparison, measure
 from drsformer.measuring.bench.page import page_from_report
-from drsformer.measuring.bench.report import Group, Report, machine, table_from_results, versions
+from drsformer.measuring.bench.report import (
+    BenchReport,
+    SettingResults,
+    machine,
+    machine_text,
+    result_line,
+    table_from_group,
+    versions,
+)
+from drsformer.measuring.bench.setting import BenchSetting
 from drsformer.runtime.media.pictures import read_image
 
-DEFAULT_CONTENDERS = ("pytorch", "plain", "deployed", "openvino")
-FILE = click.Path(path_type=Path, dir_okay=False)
+from .options import FILE, packed
+from .output import STDOUT, Output, output_options
+from .progress import progress
+
+DEFAULT_CANDIDATES = ("pytorch", "plain", "deployed", "openvino")
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """The arguments of `drs-export bench`; see `--help`."""
+
+    checkpoint: Path
+    names: tuple[str, ...]
+    baseline: str | None
+    sizes: tuple[str, ...]
+    image: Path | None
+    threads: int | None
+    tile: int | None
+    rounds: int
+    html_path: Path | None
+    output: Output
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a bench measures, checked.
+
+    Attributes:
+        checkpoint: the network to run.
+        names: the candidates, of which the first is the reference of PSNR.
+        baseline: the candidate that speed-ups refer to.
+        settings: one for each size.
+        images: the image to derain at each setting.
+    """
+
+    checkpoint: Path
+    names: tuple[str, ...]
+    baseline: str
+    settings: Sequence[BenchSetting]
+    images: Sequence[Image]
+
+    @property
+    def forms(self) -> list[str]:
+        """The forms of the network that have to be exported."""
+        return sorted({CANDIDATES[name].file for name in self.names} - {"checkpoint"})
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured, and the error that ended it early, if one did."""
+
+    peaks: Peaks
+    groups: tuple[SettingResults, ...]
+    failure: DRSformerError | None = None
 
 
 @click.command()
 @click.argument("checkpoint", type=FILE)
 @click.option(
-    "--contender", "-c", "names", multiple=True, default=DEFAULT_CONTENDERS, show_default=True,
-    help=f"Repeat for several: {', '.join(CONTENDERS)}. The first is what PSNR refers to.",
+    "--candidate", "-c", "names", multiple=True, default=DEFAULT_CANDIDATES, show_default=True,
+    help=f"A way to run it; repeatable: {', '.join(CANDIDATES)}. PSNR refers to the first.",
 )  # fmt: skip
-@click.option("--baseline", help="The contender that speed-ups refer to; by default the first.")
+@click.option("--baseline", help="Candidate that speed-ups refer to; by default the first.")
 @click.option("--size", "sizes", multiple=True, default=("256x256",), show_default=True,
-              help="Height x width, pixels; repeat for several.")  # fmt: skip
-@click.option("--image", type=FILE, help="Derain the top left corner of this, not noise.")
-@click.option("--threads", type=click.IntRange(1), help="Of each contender; by default all cores.")
-@click.option("--tile", type=click.IntRange(8), help="Side of tiles, pixels; by default none.")
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option("--json", "json_path", type=FILE, help="Write the figures to this file.")
-@click.option("--html", "html_path", type=FILE, help="Write the report to this page.")
-def bench(
-    checkpoint: Path,
-    names: tuple[str, ...],
-    baseline: str | None,
-    sizes: tuple[str, ...],
-    image: Path | None,
-    threads: int | None,
-    tile: int | None,
-    rounds: int,
-    json_path: Path | None,
-    html_path: Path | None,
-) -> None:
+              help="Height x width, pixels; repeatable.")  # fmt: skip
+@click.option("--image", type=FILE, help="Derain the top left corner of this image, not noise.")
+@click.option("--threads", type=click.IntRange(1), help="Threads of each candidate; default: all.")
+@click.option("--tile", type=click.IntRange(8), help="Side of the tiles, pixels; default: none.")
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True,
+              help="How often each candidate runs.")  # fmt: skip
+@click.option("--html", "html_path", type=FILE, help="Write the report to this file as HTML.")
+@output_options
+@packed(BenchOptions)
+def bench(options: BenchOptions) -> None:
     """Run CHECKPOINT in several ways, in turn, and compare time, memory and output."""
-    baseline = baseline or names[0]
-    for name in (*names, baseline):
-        contender_from_name(name)
-    if baseline not in names:
-        raise DRSformerError(f"baseline {baseline!r} is not among the contenders that run")
-    if len(set(names)) < len(names):
-        raise DRSformerError(f"a contender is named twice in {', '.join(names)}")
-    threads = threads or os.cpu_count() or 1
-    settings = [Setting(*_size(size), threads, tile, rounds) for size in sizes]
-    network = _network(checkpoint)
-    pictures = [_image(image, setting.height, setting.width) for setting in settings]
-    inputs = [checkpoint, *filter(None, [image])]
-    with ExitStack() as stack:  # a place that cannot be written is found before hours of measuring
-        opened = {
+    plan = _plan(options)
+    network = _network(plan.checkpoint)
+    output = options.output
+    inputs = [plan.checkpoint, *filter(None, [options.image])]
+    with ExitStack() as stack:
+        # a place that cannot be written is refused here, before hours of measuring
+        temporary = {
             path: stack.enter_context(written_whole(path, inputs=inputs))
-            for path in (json_path, html_path)
-            if path
+            for path in (output.json_path, options.html_path)
+            if path and path != STDOUT
         }
-        steps = 1 + len(_forms(names)) + len(settings) * len(names) * (1 + rounds)
-        with _progress(steps) as on_step:
-            peaks, groups, failure = _measured(
-                checkpoint, names, settings, pictures, baseline, on_step
-            )
-        if failure and not groups:
-            raise failure
-        report = Report(network, machine(), versions(), peaks, baseline, tuple(groups))
-        for group in groups:
-            Console().print(table_from_results(group.setting, group.results))
-        for path, temporary in opened.items():
-            text = report.to_json() if path == json_path else page_from_report(report)
-            temporary.write_text(text, encoding="utf-8")
-    for path in opened:
-        click.echo(f"{path}: the report")
-    if failure:  # what was measured before it is not lost
-        raise failure
+        with progress() as context:
+            measured = _measured(plan, context)
+        if measured.failure and not measured.groups:
+            raise measured.failure
+        report = BenchReport(
+            network, machine(), versions(), measured.peaks, plan.baseline, measured.groups
+        )
+        _show(report, output)
+        if options.html_path:
+            page = page_from_report(report)
+            temporary[options.html_path].write_text(page, encoding="utf-8")
+        if output.json_path:
+            place = temporary.get(output.json_path, STDOUT)
+            replace(output, json_path=place).write_json(report.to_json())
+    for path in temporary:
+        output.result(f"{path}: the report")
+    if measured.failure:  # what was measured before the failure is kept
+        raise measured.failure
 
 
-def _measured(
-    checkpoint: Path,
-    names: Sequence[str],
-    settings: Sequence[Setting],
-    pictures: Sequence[Image],
-    baseline: str,
-    on_step: Callable[[str], None],
-) -> tuple[Peaks, list[Group], DRSformerError | None]:
-    """Return the machine's peaks, what was measured, and what went wrong after that."""
+def _plan(options: BenchOptions) -> Plan:
+    """Check the options."""
+    names, baseline = options.names, options.baseline or options.names[0]
+    for name in (*names, baseline):
+        candidate_from_name(name)
+    if baseline not in names:
+        raise DRSformerError(
+            f"baseline {baseline!r} is not among the candidates {', '.join(names)}; "
+            f"add -c {baseline}"
+        )
+    if len(set(names)) < len(names):
+        raise DRSformerError(f"a candidate is named twice in {', '.join(names)}")
+    threads = options.threads or os.cpu_count() or 1
+    settings = [
+        BenchSetting(*_size(size), threads, options.tile, options.rounds) for size in options.sizes
+    ]
+    images = [_image(options.image, setting.height, setting.width) for setting in settings]
+    return Plan(options.checkpoint, names, baseline, settings, images)
+
+
+def _measured(plan: Plan, context: Context) -> Measured:
+    """Export what the candidates need, and measure them at one setting after the other."""
     with tempfile.TemporaryDirectory() as folder:
-        files = _files(checkpoint, names, Path(folder), on_step)
-        on_step("measuring what the machine can do")
-        peaks = machine_peaks(settings[0].threads)
-        groups: list[Group] = []
-        for setting, picture in zip(settings, pictures, strict=True):
+        files = _files(plan, Path(folder), context)
+        context.step("measuring what the machine can do")
+        peaks = machine_peaks(plan.settings[0].threads)
+        comparison = Comparison(plan.names, plan.baseline, files)
+        groups: list[SettingResults] = []
+        for setting, image in zip(plan.settings, plan.images, strict=True):
+            rooflines = _rooflines(files, setting, peaks)
             try:
-                results = measure(
-                    names, files, picture, setting, baseline=baseline, peaks=peaks,
-                    floors=_floors(files, setting), on_run=on_step,
-                )  # fmt: skip
+                results = measure(comparison, image, setting, rooflines, context)
             except DRSformerError as error:
-                return peaks, groups, error
-            groups.append(Group(setting, tuple(results)))
-    return peaks, groups, None
+                return Measured(peaks, tuple(groups), error)
+            groups.append(SettingResults(setting, tuple(results)))
+    return Measured(peaks, tuple(groups))
+
+
+def _show(report: BenchReport, output: Output) -> None:
+    """Print the results: a line for each setting, then the tables."""
+    for group in report.groups:
+        output.result(result_line(group, report.baseline))
+    for group in report.groups:
+        replace(output, verbose=True).detail(table_from_group(group))
+    output.detail(machine_text(report))
+    for group in report.groups:
+        for result in group.results:
+            rounds = ", ".join(f"{seconds:.3g}" for seconds in result.seconds)
+            output.detail(
+                f"{group.setting.title}: {result.name} opened and ran once in "
+                f"{result.open_seconds:.3g} s; seconds of each round: {rounds}"
+            )
 
 
 def _network(checkpoint: Path) -> dict[str, Any]:
+    """Return what the report says of the network."""
     read = checkpoint_from_file(checkpoint)
     return {
         "name": checkpoint.name,
@@ -132,40 +207,38 @@ def _network(checkpoint: Path) -> dict[str, Any]:
     }
 
 
-def _files(
-    checkpoint: Path, names: Sequence[str], folder: Path, on_step: Callable[[str], None]
-) -> Files:
-    """Export what the contenders open."""
+def _files(plan: Plan, folder: Path, context: Context) -> CandidateFiles:
+    """Export what the candidates open."""
     made = {}
-    for form in _forms(names):
-        on_step(f"exporting the {form} network")
+    for form in plan.forms:
+        context.step(f"exporting the {form} network")
         made[form] = folder / f"{form}.onnx"
         target = "any" if form == "plain" else cast(Target, form)
         settings = ExportSettings(plain=form == "plain", target=target)
-        onnx_from_checkpoint(checkpoint, made[form], settings)
-    return Files(checkpoint, **made)
+        onnx_from_checkpoint(plan.checkpoint, made[form], settings)
+    return CandidateFiles(plan.checkpoint, **made)
 
 
-def _forms(names: Sequence[str]) -> list[str]:
-    """Return the forms of the network to export."""
-    return sorted({CONTENDERS[name].file for name in names} - {"checkpoint"})
+def _rooflines(files: CandidateFiles, setting: BenchSetting, peaks: Peaks) -> dict[str, Roofline]:
+    """Return the rooflines of the rewritten graphs: none where tiled, none of the plain graph.
 
-
-def _floors(files: Files, setting: Setting) -> dict[str, Floor]:
-    """Count what the deployed graphs cost; a traced one cannot be counted. None where tiled."""
+    The plain graph computes its sizes while it runs, so its cost is not known beforehand.
+    """
     if setting.tile:
         return {}
     height, width = padded_size(setting.height, setting.width)
-    floors = {}
+    rooflines = {}
     for form in ("any", "ort", "openvino"):
         path = getattr(files, form)
         if path is not None:
             total = cost_of_file(path, height=height, width=width).total
-            floors[form] = Floor(total.macs, total.weight_bytes + total.feature_bytes)
-    return floors
+            moved = total.weight_bytes + total.feature_bytes
+            rooflines[form] = Roofline(total.macs, moved, peaks)
+    return rooflines
 
 
 def _size(text: str) -> tuple[int, int]:
+    """Return the height and the width of "256x320"."""
     height, _, width = text.partition("x")
     if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
         raise DRSformerError(f"size is {text!r}; expected HEIGHTxWIDTH in pixels, such as 256x256")
@@ -173,7 +246,7 @@ def _size(text: str) -> tuple[int, int]:
 
 
 def _image(path: Path | None, height: int, width: int) -> Image:
-    """Return uint8 (height, width, 3): a corner of the picture, or always the same noise."""
+    """Return uint8 (height, width, 3): the top left corner of a picture, or seeded noise."""
     if path is None:
         return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
     rgb = read_image(path).rgb
@@ -183,16 +256,3 @@ def _image(path: Path | None, height: int, width: int) -> Image:
             f"at least {height}x{width} (height x width), or a smaller --size"
         )
     return np.ascontiguousarray(rgb[:height, :width], np.uint8)
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """Show a bar of `total` steps on stderr; a step is done when the next one begins."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total, completed=-1)
-
-        def on_step(what: str) -> None:
-            progress.update(task, advance=1, description=what)
-
-        yield on_step

@@ -1,7 +1,4 @@
-"""`drs-export demo`: the shipped checkpoint, a photo, rain on it, and the rain gone again.
-
-The one command that needs several stages; it calls each through its public functions.
-"""
+"""`drs-export demo`: export the shipped checkpoint, add rain to a photo, and derain it."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +20,7 @@ from drsformer.runtime import Derainer
 from drsformer.runtime.media.comparison import side_by_side
 from drsformer.runtime.media.pictures import Picture, read_image, write_image
 
+from .output import Output, output_options
 from .progress import progress
 
 WEIGHTS = Path(drsformer.__file__).parent / "weights" / "demo.safetensors"
@@ -31,15 +29,15 @@ DEFAULT_PHOTO = "astronaut"  # of scikit-image, public domain (NASA)
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demonstration made.
+    """The files of a demonstration, and its figures.
 
     Attributes:
         model: the exported ONNX file.
         rainy: the photo with synthetic rain.
-        derained: what the model made of it.
+        derained: the photo after the model removed the rain.
         side_by_side: both in one picture.
         rainy_psnr: Y-PSNR of the rainy photo against the clean one, dB.
-        derained_psnr: Y-PSNR of the derained photo, dB.
+        derained_psnr: Y-PSNR of the derained photo against the clean one, dB.
     """
 
     model: Path
@@ -49,42 +47,60 @@ class Demo:
     rainy_psnr: float
     derained_psnr: float
 
+    @property
+    def gain(self) -> float:
+        """How much closer to the clean photo the derained one is than the rainy one, dB."""
+        return self.derained_psnr - self.rainy_psnr
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the demonstration as plain values."""
+        return {
+            "model": str(self.model),
+            "rainy": str(self.rainy),
+            "derained": str(self.derained),
+            "side_by_side": str(self.side_by_side),
+            "rainy_y_psnr_db": self.rainy_psnr,
+            "derained_y_psnr_db": self.derained_psnr,
+            "gain_db": self.gain,
+        }
+
 
 @click.command()
 @click.option(
-    "--output", "-o", type=click.Path(path_type=Path), default=Path("demo"), show_default=True,
-    help="Folder to write into.",
+    "--output", "-o", "folder", type=click.Path(path_type=Path), default=Path("demo"),
+    show_default=True, help="Folder to write into.",
 )  # fmt: skip
-@click.option("--photo", type=click.Path(path_type=Path), help="Your own clean photo.")
+@click.option("--photo", type=click.Path(path_type=Path), help="Use this clean photo.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=6, show_default=True, help="Which rain falls."
+    "--seed", type=click.IntRange(min=0), default=6, show_default=True, help="Seed of the rain."
 )
-def demo(output: Path, photo: Path | None, seed: int) -> None:
-    """Export the shipped checkpoint, let it rain on a photo, and derain it."""
+@output_options
+def demo(folder: Path, photo: Path | None, seed: int, output: Output) -> None:
+    """Export the shipped checkpoint, add synthetic rain to a photo, and derain it."""
     with progress() as context:
-        made = run_demo(output, photo, seed, context)
-    for path, what in (
-        (made.model, "the exported model, validated against the checkpoint"),
-        (made.rainy, f"the photo with synthetic rain, {made.rainy_psnr:.2f} dB"),
-        (made.derained, f"derained by ONNX Runtime on the CPU, {made.derained_psnr:.2f} dB"),
-        (made.side_by_side, "both side by side"),
-    ):
-        click.echo(f"{path}: {what}")
-    gain = made.derained_psnr - made.rainy_psnr
-    click.echo(f"gain: {gain:+.2f} dB Y-PSNR")
+        made = run_demo(folder, photo, seed, context)
+    output.result(
+        f"{made.derained}: {made.derained_psnr:.2f} dB, {made.gain:+.2f} dB Y-PSNR over the rainy "
+        "photo"
+    )
+    output.result(f"{made.rainy}: the photo with synthetic rain, {made.rainy_psnr:.2f} dB")
+    output.result(f"{made.side_by_side}: both, side by side")
+    output.result(f"{made.model}: the exported model, which ONNX Runtime ran on the CPU")
+    output.detail(f"{made.model.with_suffix('.validation.json')}: the model agrees with PyTorch")
+    output.write_json(made.to_json(), inputs=filter(None, [photo]))
 
 
-def run_demo(output: Path, photo: Path | None, seed: int, context: Context = QUIET) -> Demo:
-    """Make the demonstration's files in `output`.
+def run_demo(folder: Path, photo: Path | None, seed: int, context: Context = QUIET) -> Demo:
+    """Make the demonstration's files in a folder.
 
     Args:
-        output: a folder; made if it is not there.
+        folder: the folder to write into; made if it is missing.
         photo: a clean photo, or None for scikit-image's astronaut.
-        seed: which rain falls; the same seed gives the same files.
+        seed: seed of the rain; the same seed gives the same files.
         context: is told about progress.
 
     Returns:
-        Where things are and the figures.
+        The paths of the files, and the figures.
 
     Raises:
         DRSformerError: the photo cannot be read, or the folder cannot be written.
@@ -92,17 +108,13 @@ def run_demo(output: Path, photo: Path | None, seed: int, context: Context = QUI
     clean = _clean_photo(photo)
     rainy = _rain_on(clean, seed)
     context.step("exporting the shipped checkpoint")
-    model = output / "demo.onnx"
+    model = folder / "demo.onnx"
     onnx_from_checkpoint(WEIGHTS, model, ExportSettings(), on_step=context.step)
     context.step("deraining")
     with Derainer(model) as derainer:
         derained = derainer.derain(rainy)
-    paths = [output / name for name in ("rainy.png", "derained.png", "side_by_side.png")]
-    pictures = [
-        Picture(rainy),
-        Picture(derained),
-        side_by_side(rainy, derained),
-    ]
+    paths = [folder / name for name in ("rainy.png", "derained.png", "side_by_side.png")]
+    pictures = [Picture(rainy), Picture(derained), side_by_side(rainy, derained)]
     for path, picture in zip(paths, pictures, strict=True):
         with written_whole(path, inputs=filter(None, [photo])) as temporary:
             write_image(picture, temporary)
@@ -116,11 +128,11 @@ def _clean_photo(photo: Path | None) -> Any:
         return bundled_photo(DEFAULT_PHOTO)
     rgb = read_image(photo).rgb
     if rgb.dtype != np.uint8:
-        raise ImageError(f"{photo} has {rgb.dtype} samples; the demonstration takes 8-bit photos")
+        raise ImageError(f"{photo} has {rgb.dtype} samples; expected an 8-bit photo")
     return rgb
 
 
 def _rain_on(clean: Any, seed: int) -> Any:
-    """Let heavy rain fall, the same for the same seed."""
+    """Add heavy rain; the same seed gives the same rain."""
     rng = np.random.default_rng(seed)
     return rainy_from_clean(clean, sample_rain(rng, "heavy"), rng)

@@ -2,6 +2,14 @@
 
 A command is imported only when it runs, so `drs-export run` needs no torch. This is the one place
 of the project that loads a module by name.
+
+    exit code   meaning
+    0           done
+    1           an error of input: one line on stderr says what to do
+    2           wrong usage: one line on stderr names the option
+    130, 143    interrupted by Ctrl-C, by SIGTERM
+
+No file is left half-written, whatever the exit code.
 """
 
 import importlib
@@ -18,12 +26,12 @@ from drsformer.errors import DRSformerError, one_line
 
 @dataclass(frozen=True)
 class Command:
-    """Where a command is and what it needs.
+    """What `drs-export` knows of a command before it imports it.
 
     Attributes:
-        summary: for `drs-export --help`, which must not import torch to show it.
-        extra: the extras that it needs, None where the core is enough.
-        module: its module in this package; by default of the command's own name.
+        summary: its line in `drs-export --help`, which must not import torch.
+        extra: the extras that it needs; None where the core is enough.
+        module: its module in this package; by default the command's own name.
     """
 
     summary: str
@@ -32,25 +40,39 @@ class Command:
 
 
 COMMANDS = {
-    "onnx": Command("Export a checkpoint to a validated ONNX file.", "export", "onnx_command"),
-    "validate": Command("Compare an exported file with its checkpoint, stage by stage.", "export"),
-    "inspect": Command("Show what a checkpoint, an ONNX file or an engine is.", "export"),
+    "onnx": Command(
+        "Export a checkpoint to ONNX and check the file against PyTorch.", "export", "onnx_command"
+    ),
+    "validate": Command("Check an exported file against its checkpoint, stage by stage.", "export"),
+    "inspect": Command("Describe a checkpoint, an ONNX file or an engine.", "export"),
     "convert": Command(
-        "Convert a model to float16, bfloat16, INT8 or FP8, and measure what that costs.",
+        "Convert a model to fp16, bf16, INT8 or FP8, and measure the loss of quality.",
         "export,calibration",
     ),
-    "calibrate": Command("Take INT8 or FP8 scales from images.", "export,calibration"),
+    "calibrate": Command("Determine the scales for INT8 or FP8 from images.", "export,calibration"),
     "sensitivity": Command(
-        "Measure what a lower precision costs in each part of a model.", "export,calibration"
+        "Measure the loss that a lower precision causes in each part of a model.",
+        "export,calibration",
     ),
     "trt": Command("Build a TensorRT or TensorRT-RTX engine.", "export,rtx"),
     "run": Command("Derain images, folders and videos."),
-    "evaluate": Command("Measure Y-PSNR and SSIM against clean images."),
-    "bench": Command("Compare the ways to run a checkpoint on this machine.", "export"),
+    "evaluate": Command("Measure the Y-PSNR and SSIM of derained images."),
+    "bench": Command(
+        "Compare the speed of a checkpoint in several runtimes on this machine.", "export"
+    ),
     "demo": Command(
-        "Export the shipped checkpoint and derain a photo with it.", "export,calibration"
+        "Derain a photo with the checkpoint that comes with this package.", "export,calibration"
     ),
 }
+
+EPILOG = """\b
+Exit codes:
+  0         done
+  1         an error of input; one line on stderr says what to do
+  2         wrong usage; one line on stderr names the option
+  130, 143  interrupted by Ctrl-C, by SIGTERM
+No file is left half-written, whatever the exit code.
+"""
 
 
 class LazyCommands(click.Group):
@@ -88,18 +110,16 @@ class LazyCommands(click.Group):
             formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
 
 
-@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyCommands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, prog_name="drs-export")
 def cli() -> None:
-    """From a DRSformer checkpoint to a verified, fast deraining engine."""
+    """Export a DRSformer checkpoint to ONNX or TensorRT, check it, and derain images with it."""
 
 
 def main() -> None:
-    """Run the command line and exit.
-
-    Exit codes: 0 done; 1 our own errors, one line on stderr; 2 wrong usage, one line; 130 and 143
-    after Ctrl-C and SIGTERM, with whatever was half-written removed.
-    """
+    """Run the command line and exit with one of the codes in the table above."""
     former = signal.signal(signal.SIGTERM, _terminate)
     try:
         code = cli(prog_name="drs-export", standalone_mode=False)
@@ -108,12 +128,12 @@ def main() -> None:
     except DRSformerError as error:
         code = _fail(str(error), 1)
     except click.exceptions.NoArgsIsHelpError as error:
-        error.show()  # the help, which is what was asked for
+        error.show()  # prints the help
         code = error.exit_code
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "drs-export"
         code = _fail(f"{error.format_message()} See `{command} --help`.", error.exit_code)
-    except OSError as error:  # the terminal or the pipe that results go to
+    except OSError as error:  # from the terminal or the pipe that results go to
         sys.stdout = None
         code = _fail(f"cannot print the results: {error.strerror}", 1)
     finally:

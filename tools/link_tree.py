@@ -1,4 +1,4 @@
-"""Lay the packages out under their true names, as links, for tools that do not follow setuptools.
+"""Link the packages under their import names, for tools that do not read setuptools' settings.
 
     python tools/link_tree.py build/link_tree
 
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main(tree: Path) -> None:
-    """Make the tree anew."""
+    """Remove the tree and make it again."""
     shutil.rmtree(tree, ignore_errors=True)
     package = tree / "drsformer"
     package.mkdir(parents=True)

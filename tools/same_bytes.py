@@ -1,4 +1,4 @@
-"""Are the files that two versions of drs-export write the same, byte for byte?
+"""Checks whether two versions of drs-export write the same files, byte for byte.
 
     OLD/bin/python tools/same_bytes.py make old --command OLD/bin/drs-export
     NEW/bin/python tools/same_bytes.py make new --command NEW/bin/drs-export
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "drsformer/weights/demo.safetensors"
 FORMS = ("any", "ort", "openvino")
 PRECISIONS = ("fp16", "bf16", "int8", "fp8")
-# what follows from the version: the version itself, and the hash of a file that says it
+# what depends on the version: the version itself, and the hash of a file that contains it
 MASKED = (
     rb"(?<=drs_export_version)(\"?: ?\"|\x12.)[0-9][0-9a-z.+]*",
     rb"(?<=(?:model|onnx)_sha256)(\": ?\"|\x12@)[0-9a-f]{64}",
@@ -77,7 +77,7 @@ def full_checkpoint(path: Path) -> None:
 
 
 def run(command: str, *arguments: object) -> None:
-    """Run one command; its output goes to stderr's place only if it fails."""
+    """Run one command; show what it printed on stderr only if it fails."""
     words = [command, *map(str, arguments)]
     click.echo(" ".join(words))
     done = subprocess.run(words, capture_output=True, text=True)
@@ -109,7 +109,7 @@ def same(old: Path, new: Path) -> bool:
 
 
 def masked(content: bytes) -> bytes:
-    """Replace what follows from the version."""
+    """Replace what depends on the version."""
     for pattern in MASKED:
         content = re.sub(pattern, b"<masked>", content, flags=re.DOTALL)
     return content

@@ -8,8 +8,8 @@ leave a clean image alone. The network trains in its deployment form, which comp
 function with the same parameters in about a quarter of the time.
 
 The schedule runs over the processor time given with --minutes, so a run that is paused (kill -STOP)
-or shares its core loses nothing. Every so many steps OUTPUT.state is written beside the weights:
---resume goes on from it, with the optimizer, the averages and the random state as they were.
+or shares its core does the same work. Every so many steps OUTPUT.state is written beside the
+weights; --resume continues from it, with the same optimizer, averages and random state.
 
 Setting MALLOC_MMAP_THRESHOLD_=4294967296 MALLOC_TRIM_THRESHOLD_=8589934592 in the environment
 keeps freed memory in the process and saves about 15 % of a step.
@@ -86,8 +86,8 @@ class Settings:
     average_decay: float = 0.998
 
 
-# the second stage: light rain and clean images count as much as heavy rain, which dominates the
-# absolute error, and fine texture is not to be taken for rain
+# The second stage. The absolute error is dominated by heavy rain; the decibel loss gives light rain
+# and clean images the same weight, so that the network does not take fine texture for rain.
 FINE_TUNING = Settings(
     seed=20261123,
     loss="decibel",
@@ -151,7 +151,7 @@ class Crops:
         return crop if side == size else cv2.resize(crop, (size, size), interpolation=method)
 
     def _turn(self, image: Image) -> Image:
-        """Mirror, and now and then turn, so that rain cannot be told by the scene."""
+        """Mirror and sometimes turn, so that the scene does not tell where rain is."""
         if self.rng.random() < 0.5:
             image = image[:, ::-1]
         if self.rng.random() < 0.3:
@@ -241,18 +241,18 @@ def _restore(deployment: Deployment, image: Image) -> Image:
 
 
 def centre(image: Image, size: int = 256) -> Image:
-    """Cut a square out of the middle: enough to judge by, and quick."""
+    """Cut a square out of the middle, which is quick to validate on."""
     top, left = ((side - size) // 2 for side in image.shape[:2])
     return np.ascontiguousarray(image[top : top + size, left : left + size])
 
 
 class Training:
-    """A run that can be written down after any step and taken up again.
+    """A run that can be saved after any step and resumed.
 
     Attributes:
-        step: steps done.
+        step: number of steps done.
         seconds: processor time spent on them.
-        history: scores, as they were measured.
+        history: the scores of each validation, in order.
         average: the weights to keep.
     """
 
@@ -292,7 +292,7 @@ class Training:
         return float(loss.detach())
 
     def write(self, path: Path) -> None:
-        """Write all that the next step depends on."""
+        """Save everything that the next step depends on."""
         state = {
             "model": self.model.state_dict(),
             "average": self.average.model.state_dict(),
@@ -308,7 +308,7 @@ class Training:
             torch.save(state, temporary)
 
     def read(self, path: Path) -> None:
-        """Go on from what `write` wrote; raises click.ClickException for other settings."""
+        """Continue from what `write` saved; raises click.ClickException for other settings."""
         state = torch.load(path, weights_only=True)
         if json.loads(state["settings"]) != json.loads(json.dumps(asdict(self.settings))):
             raise click.ClickException(f"{path} was made with other settings: {state['settings']}")
@@ -381,14 +381,16 @@ def save(
 @click.option(
     "--pairs",
     type=click.Path(path_type=Path, exists=True),
-    help="input/ and target/ to validate on.",
+    help="Folder with input/ and target/ to validate on.",
 )
 @click.option("--start-from", type=click.Path(path_type=Path), help="Fine-tune this checkpoint.")
-@click.option("--resume", is_flag=True, help="Go on from OUTPUT.state.")
-@click.option("--shares", nargs=5, type=float, help=f"Of crops with rain {', '.join(KINDS)}.")
+@click.option("--resume", is_flag=True, help="Continue from OUTPUT.state.")
+@click.option(
+    "--shares", nargs=5, type=float, help=f"Shares of crops with rain {', '.join(KINDS)}."
+)
 @click.option("--minutes", default=120.0, help="Stop after this much processor time.")
 @click.option("--steps", default=10**9, help="Stop after this many steps.")
-@click.option("--threads", default=2)
+@click.option("--threads", default=2, help="Threads of PyTorch.")
 @click.option("--every", default=400, help="Validate and save every so many steps.")
 @click.option("--output", "-o", type=click.Path(path_type=Path), required=True)
 def main(

@@ -1,4 +1,4 @@
-"""Operators that train fast on a CPU: channels last, and depthwise gradients made of fast pieces.
+"""Operators that train fast on a CPU: channels last, with depthwise gradients from fast kernels.
 
 PyTorch 2.13's depthwise convolution has quick kernels forward and for the weight gradient of
 3x3, but its 5x5, 7x7 and dilated gradients are 5 to 20 times slower than they need be, and they
@@ -56,7 +56,7 @@ class _Depthwise(torch.autograd.Function):
 
 
 def _weight_gradient(x: Tensor, gradient: Tensor, kernel: int) -> Tensor:
-    """Cover the k x k taps with 3x3 windows; windows may overlap, they agree where they do."""
+    """Cover the k x k taps with 3x3 windows; where windows overlap they agree."""
     if kernel == 3:
         return _gradient_3x3(x, gradient)
     height, width = (size + 2 for size in x.shape[2:])

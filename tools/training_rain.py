@@ -1,4 +1,4 @@
-"""Rain for training: the benchmarks' streaks, and the looks of real rain that they lack.
+"""Rain for training: the streaks of the benchmarks, and what only real rain shows.
 
 `drsformer.calibration.rain` draws what the published image pairs show. Photographs of real rain
 show more: a dense layer of thin, faint streaks far away; few large ones close by, out of focus; a
@@ -8,7 +8,7 @@ and noise and JPEG blocks on top of all of it.
     clean --> mist --> streaks of three distances, in linear light --> splashes --> rainy
 
 What the camera adds after the rain (noise, JPEG) is put on the rainy image and on its target alike:
-the network is to take rain away and to leave everything else as it is.
+the network is to remove the rain and to leave everything else as it is.
 """
 
 from collections.abc import Callable
@@ -118,7 +118,7 @@ def streaks_at(distance: Distance, lean: float, rng: np.random.Generator) -> Str
 
 
 def misty(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Veil an image, (H, W, 3) in [0, 1], a little, more towards one end than the other.
+    """Add a thin veil to an image, (H, W, 3) in [0, 1], thicker at the top or at the bottom.
 
     The network is asked to clear only a thin veil: a thick one belongs to the scene.
     """
@@ -140,13 +140,13 @@ def splash_light(shape: tuple[int, int], rng: np.random.Generator) -> Light:
 
 
 def sensor_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Callable[[Image], Image]:
-    """Return what adds one and the same noise, 0.5 to 5 levels, to any image of a shape."""
+    """Return a function that adds the same noise, 0.5 to 5 levels, to any image of a shape."""
     noise = rng.normal(0, rng.uniform(0.5, 5), shape)
     return lambda image: np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
 
 
 def jpeg(rng: np.random.Generator, shape: tuple[int, ...]) -> Callable[[Image], Image]:
-    """Return what compresses an image with one and the same quality, 60 to 96."""
+    """Return a function that compresses any image with the same quality, 60 to 96."""
     quality = int(rng.integers(60, 97))
 
     def develop(image: Image) -> Image:

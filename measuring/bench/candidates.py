@@ -1,7 +1,7 @@
 """The ways to run a network that can be compared, by the names users type.
 
-A runtime is imported when a contender opens, in its own process: what one imports, others do not
-hold in memory.
+Each candidate runs in a process of its own and imports its runtime there when it opens, so no
+candidate holds the libraries of another in memory.
 """
 
 from collections.abc import Callable
@@ -15,17 +15,19 @@ from drsformer.runtime.backends.base import Precision
 
 Network = Callable[[Batch], Batch]
 
+FLOAT32: Precision = "f32"
+
 
 @dataclass(frozen=True)
-class Files:
-    """What contenders open.
+class CandidateFiles:
+    """The files that candidates open; a form that no candidate needs is None.
 
     Attributes:
-        checkpoint: of the network.
-        plain: its ONNX file without rewrites, or None where no contender needs it.
-        any: its ONNX file as it is deployed where no target is given, likewise.
-        ort: as it is deployed in ONNX Runtime on a CPU, likewise.
-        openvino: as it is deployed in OpenVINO, likewise.
+        checkpoint: the network's checkpoint.
+        plain: ONNX without rewrites.
+        any: ONNX rewritten for any runtime.
+        ort: ONNX rewritten for ONNX Runtime on a CPU.
+        openvino: ONNX rewritten for OpenVINO.
     """
 
     checkpoint: Path
@@ -36,28 +38,29 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Contender:
+class Candidate:
     """One way to run the network.
 
     Attributes:
-        title: for tables.
-        file: the attribute of `Files` that it opens.
-        provider: of the runtime; None for PyTorch.
-        precision: "f32" or "bf16".
-        compiled: by torch.compile.
+        title: its name in the report.
+        file: the attribute of `CandidateFiles` that it opens.
+        provider: the provider that the runtime uses; None for PyTorch.
+        precision: float32 or bfloat16, as `Session` calls them.
+        compiled: whether torch.compile compiles the network.
     """
 
     title: str
     file: str = "checkpoint"
     provider: str | None = None
-    precision: Precision = "f32"
+    precision: Precision = FLOAT32
     compiled: bool = False
 
-    def open(self, files: Files, threads: int) -> Network:
-        """Return float32 (N, 3, H, W) to the same shape, not clamped.
+    def open(self, files: CandidateFiles, threads: int) -> Network:
+        """Return a function from float32 (N, 3, H, W) to the same shape, not clamped.
 
         Raises:
-            DRSformerError: the file, the provider or the precision cannot be had here.
+            DRSformerError: the file cannot be opened, or this machine lacks the provider or the
+                precision.
         """
         path = getattr(files, self.file)
         if self.provider is None:
@@ -68,32 +71,32 @@ class Contender:
         return network
 
 
-CONTENDERS = {
-    "pytorch": Contender("PyTorch eager"),
-    "pytorch-bf16": Contender("PyTorch eager, bfloat16", precision="bf16"),
-    "compile": Contender("torch.compile", compiled=True),
-    "compile-bf16": Contender("torch.compile, bfloat16", precision="bf16", compiled=True),
-    "plain": Contender("plain ONNX, ONNX Runtime", file="plain", provider="cpu"),
-    "deployed": Contender("deployed ONNX, ONNX Runtime", file="ort", provider="cpu"),
-    "deployed-any": Contender(
+CANDIDATES = {
+    "pytorch": Candidate("PyTorch eager"),
+    "pytorch-bf16": Candidate("PyTorch eager, bfloat16", precision="bf16"),
+    "compile": Candidate("torch.compile", compiled=True),
+    "compile-bf16": Candidate("torch.compile, bfloat16", precision="bf16", compiled=True),
+    "plain": Candidate("plain ONNX, ONNX Runtime", file="plain", provider="cpu"),
+    "deployed": Candidate("deployed ONNX, ONNX Runtime", file="ort", provider="cpu"),
+    "deployed-any": Candidate(
         "deployed ONNX without a target, ONNX Runtime", file="any", provider="cpu"
     ),
-    "openvino": Contender("deployed ONNX, OpenVINO", file="openvino", provider="openvino"),
-    "openvino-bf16": Contender(
+    "openvino": Candidate("deployed ONNX, OpenVINO", file="openvino", provider="openvino"),
+    "openvino-bf16": Candidate(
         "deployed ONNX, OpenVINO bfloat16", file="openvino", provider="openvino", precision="bf16"
     ),
-    "cuda": Contender("deployed ONNX, ONNX Runtime CUDA", file="any", provider="cuda"),
-    "tensorrt": Contender("deployed ONNX, TensorRT", file="any", provider="tensorrt"),
+    "cuda": Candidate("deployed ONNX, ONNX Runtime CUDA", file="any", provider="cuda"),
+    "tensorrt": Candidate("deployed ONNX, TensorRT", file="any", provider="tensorrt"),
 }
 
 
-def contender_from_name(name: str) -> Contender:
-    """Return a contender; raises DRSformerError for an unknown name."""
-    if name not in CONTENDERS:
+def candidate_from_name(name: str) -> Candidate:
+    """Return the candidate of a name; raises DRSformerError for an unknown name."""
+    if name not in CANDIDATES:
         raise DRSformerError(
-            f"unknown contender {name!r}; expected some of {', '.join(CONTENDERS)}"
+            f"unknown candidate {name!r}; expected some of {', '.join(CANDIDATES)}"
         )
-    return CONTENDERS[name]
+    return CANDIDATES[name]
 
 
 def _torch_network(path: Path, threads: int, precision: str, *, compiled: bool) -> Network:

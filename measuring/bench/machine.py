@@ -1,4 +1,4 @@
-"""What the machine can do at best, measured in the same run as the contenders."""
+"""What the machine can do at best, measured in the same run as the candidates."""
 
 import multiprocessing
 import os
@@ -14,11 +14,11 @@ NUMPY_THREADS = "OPENBLAS_NUM_THREADS"
 
 @dataclass(frozen=True)
 class Peaks:
-    """Best of several tries.
+    """The most that the machine reached in several tries.
 
     Attributes:
         float32_macs: multiply-accumulates per second of a large float32 matrix product.
-        bfloat16_macs: of a bfloat16 one.
+        bfloat16_macs: multiply-accumulates per second of a large bfloat16 matrix product.
         copy_bytes: bytes read and written per second by a large copy.
     """
 
@@ -27,10 +27,36 @@ class Peaks:
     copy_bytes: float
 
 
+@dataclass(frozen=True)
+class Roofline:
+    """The least that a graph has to do for one image, and the most that the machine can do.
+
+    Attributes:
+        macs: multiply-accumulates of one image.
+        float32_bytes: bytes read and written for one image, in float32.
+        peaks: what the machine can do per second.
+    """
+
+    macs: int
+    float32_bytes: int
+    peaks: Peaks
+
+    def shares(self, seconds: float, *, bfloat16: bool) -> tuple[float, float]:
+        """Return the shares of peak arithmetic and peak bandwidth that one image reaches.
+
+        Args:
+            seconds: the time that one image takes.
+            bfloat16: whether the candidate computes in bfloat16.
+        """
+        peak_macs = self.peaks.bfloat16_macs if bfloat16 else self.peaks.float32_macs
+        moved = self.float32_bytes / (2 if bfloat16 else 1)
+        return self.macs / seconds / peak_macs, moved / seconds / self.peaks.copy_bytes
+
+
 def machine_peaks(threads: int) -> Peaks:
-    """Measure in a process of its own, so that the caller's threads and memory stay as they are."""
+    """Measure the peaks in another process: the caller's threads and memory stay as they are."""
     former = os.environ.get(NUMPY_THREADS)
-    os.environ[NUMPY_THREADS] = str(threads)  # read once, when the process starts
+    os.environ[NUMPY_THREADS] = str(threads)  # NumPy reads it once, when the process starts
     try:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             return pool.apply(_measure, (threads,))
@@ -51,7 +77,7 @@ def _measure(threads: int) -> Peaks:
     array = square.numpy()
     macs = MATRIX_SIDE**3
     return Peaks(
-        # two libraries, of which one may neglect this processor
+        # the better of PyTorch and NumPy, since one of them may be slow on this processor
         float32_macs=macs / min(_best(lambda: square @ square), _best(lambda: array @ array)),
         bfloat16_macs=macs / _best(lambda: half @ half),
         copy_bytes=2 * COPIED_BYTES / _best(lambda: target.copy_(source)),

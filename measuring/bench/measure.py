@@ -1,65 +1,67 @@
-"""The contenders in turn, round by round, and what the figures come to.
+"""Runs the candidates in turn, round by round, and sums up their figures.
 
-Round by round, A B C A B C ..., so that a machine that slows down slows all; ratios are taken
-within a round and their median is quoted. Figures of different runs are not comparable.
+The candidates take turns, A B C A B C ..., so that a machine that slows down slows all of them.
+Ratios are taken within a round, and their median is quoted. Figures of different runs are not
+comparable.
 """
 
+import math
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from drsformer.context import QUIET, Context
 from drsformer.contract import Batch, Image
+from drsformer.errors import DRSformerError
+from drsformer.metrics import psnr
 
-from .candidates import CONTENDERS, Files
-from .machine import Peaks
-from .worker import Done, Ready, Run, Worker
-
-OnRun = Callable[[str], None]
+from .candidates import CANDIDATES, Candidate, CandidateFiles
+from .machine import Roofline
+from .setting import BenchSetting
+from .worker import Done, Ready, TimedRun, Worker
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One thing to measure.
+class Comparison:
+    """Which candidates are compared.
 
     Attributes:
-        height: of the image, pixels.
-        width: likewise.
-        threads: of each contender.
-        tile: side of tiles, pixels; None for whole images.
-        rounds: how often each contender runs, after its warm-up.
+        names: names of the candidates; PSNR refers to the first.
+        baseline: the candidate that speed-ups refer to, one of `names`.
+        files: the files that the candidates open.
     """
 
-    height: int
-    width: int
-    threads: int
-    tile: int | None
-    rounds: int
+    names: Sequence[str]
+    baseline: str
+    files: CandidateFiles
 
 
 @dataclass(frozen=True)
-class Result:
-    """One contender's figures at one setting.
+class CandidateResult:
+    """One candidate's figures at one setting.
 
     Attributes:
-        name: the contender's.
-        title: for people.
-        seconds: of each round, image to image.
-        median_seconds: of these.
-        fastest_seconds: likewise.
-        slowest_seconds: likewise.
-        speedup: the baseline's seconds over this one's, median over rounds.
-        speedup_range: the least and the most of any round.
-        megapixels_per_second: at the median.
-        outside_share: of the time spent outside the network: scaling, padding, tiling, rounding.
-        peak_bytes: the most memory its process held.
-        open_seconds: until it was open and had run once.
-        psnr_db: of the network's output, clamped, against the first contender's, in float32;
-            None where they are equal.
-        compute_share: of the machine's peak multiply-accumulates, None where the count is unknown.
-        bandwidth_share: of the machine's copy bandwidth, likewise.
+        name: the name that users type.
+        title: the name in the report.
+        seconds: time from image to image in each round.
+        median_seconds: median of `seconds`.
+        fastest_seconds: least of `seconds`.
+        slowest_seconds: largest of `seconds`.
+        speedup: the baseline's seconds over this candidate's, median over rounds.
+        speedup_range: the least and the largest speed-up of a round.
+        megapixels_per_second: millions of pixels per second, at the median.
+        outside_share: share of the time outside the network: scaling, padding, tiling, rounding.
+        peak_bytes: the most memory that the process held.
+        open_seconds: time to open and to run once.
+        psnr_db: PSNR of the network's clamped float32 output against the first candidate's; None
+            where they are equal.
+        compute_share: share of the machine's peak arithmetic; None where the graph's operations are
+            not known.
+        bandwidth_share: share of the machine's copy bandwidth; None where the graph's bytes are not
+            known.
     """
 
     name: str
@@ -79,81 +81,64 @@ class Result:
     bandwidth_share: float | None
 
 
-@dataclass(frozen=True)
-class Floor:
-    """What a graph has to do at least, for one image.
+@dataclass
+class _Answers:
+    """What the process of one candidate sent."""
 
-    Attributes:
-        macs: multiply-accumulates.
-        float32_bytes: read and written, in float32.
-    """
-
-    macs: int
-    float32_bytes: int
+    candidate: Candidate
+    ready: Ready
+    runs: list[TimedRun] = field(default_factory=list)
+    done: Done | None = None
 
 
 def measure(
-    names: Sequence[str],
-    files: Files,
+    comparison: Comparison,
     image: Image,
-    setting: Setting,
-    *,
-    baseline: str,
-    peaks: Peaks,
-    floors: Mapping[str, Floor],
-    on_run: OnRun,
-) -> list[Result]:
-    """Run contenders side by side.
+    setting: BenchSetting,
+    rooflines: Mapping[str, Roofline],
+    context: Context = QUIET,
+) -> list[CandidateResult]:
+    """Run the candidates side by side.
 
     Args:
-        names: of contenders; PSNR is against the first.
-        files: what they open.
-        image: what they all derain.
-        setting: how.
-        baseline: the contender that speed-ups refer to, one of `names`.
-        peaks: what the machine can do.
-        floors: what the network costs at this setting, by the file that contenders open.
-        on_run: told the name of each contender before it runs.
+        comparison: which candidates run.
+        image: the image that all of them derain.
+        setting: threads, tiles and rounds.
+        rooflines: what the network costs at this setting, by the file that candidates open.
+        context: is told about progress.
 
     Returns:
-        A result for each name, in their order.
+        A result for each candidate, in the order of their names.
 
     Raises:
-        DRSformerError: a contender cannot be opened, fails or runs out of memory.
+        DRSformerError: a candidate cannot be opened, fails, runs out of memory, or returns NaN or
+            Inf.
     """
-    with _workers(names) as workers:
-        ready = {}
-        for name, worker in workers.items():  # one after the other: a warm-up is timed too
-            on_run(name)
-            worker.start(files, image, setting.threads, setting.tile)
-            ready[name] = worker.ready()
-        runs: dict[str, list[Run]] = {name: [] for name in names}
-        for _ in range(setting.rounds):
-            for name, worker in workers.items():
-                on_run(name)
-                runs[name].append(worker.run())
-        done = {name: worker.stop() for name, worker in workers.items()}
-    first = ready[names[0]].output
-    return [
-        _result(
-            name,
-            runs[name],
-            runs[baseline],
-            ready[name],
-            done[name],
-            psnr_of_outputs(ready[name].output, first),
-            peaks,
-            floors.get(CONTENDERS[name].file),
-            pixels=setting.height * setting.width,
-        )
-        for name in names
-    ]
+    with _workers(comparison.names) as workers:
+        answers = {}
+        # one at a time, since the time to open is a result too
+        for name, worker in workers.items():
+            context.step(f"opening {name}")
+            worker.start(comparison.files, image, setting)
+            answers[name] = _Answers(worker.candidate, worker.ready())
+            if not np.isfinite(answers[name].ready.output).all():
+                raise DRSformerError(f"{worker.candidate.title}: the output has NaN or Inf")
+        _run_in_turn(workers, answers, setting, context)
+        for name, worker in workers.items():
+            answers[name].done = worker.stop()
+    return [_result(name, answers, comparison, setting, rooflines) for name in comparison.names]
+
+
+def psnr_of_clamped(output: Batch, reference: Batch) -> float | None:
+    """Return the PSNR of two outputs clamped to [0, 1], dB; None where they are equal."""
+    db = psnr(np.clip(output, 0, 1), np.clip(reference, 0, 1), peak=1.0)
+    return None if db == math.inf else db
 
 
 @contextmanager
 def _workers(names: Sequence[str]) -> Iterator[dict[str, Worker]]:
-    """Yield a worker for each name; whatever happens, none of them outlives the caller."""
-    workers = {name: Worker(CONTENDERS[name]) for name in names}
+    """Yield a worker for each name; whatever happens, all of them have ended afterwards."""
+    workers = {name: Worker(CANDIDATES[name]) for name in names}
     try:
         yield workers
     finally:
@@ -161,46 +146,53 @@ def _workers(names: Sequence[str]) -> Iterator[dict[str, Worker]]:
             worker.kill()
 
 
+def _run_in_turn(
+    workers: Mapping[str, Worker],
+    answers: Mapping[str, _Answers],
+    setting: BenchSetting,
+    context: Context,
+) -> None:
+    """Run every candidate once a round."""
+    total = setting.rounds * len(workers)
+    context.step(f"measuring {setting.title}")
+    for round_ in range(setting.rounds):
+        for number, (name, worker) in enumerate(workers.items()):
+            context.advance(round_ * len(workers) + number, total)
+            answers[name].runs.append(worker.run())
+
+
 def _result(
     name: str,
-    runs: Sequence[Run],
-    baseline: Sequence[Run],
-    ready: Ready,
-    done: Done,
-    psnr_db: float | None,
-    peaks: Peaks,
-    floor: Floor | None,
-    *,
-    pixels: int,
-) -> Result:
-    contender = CONTENDERS[name]
-    seconds = tuple(run.seconds for run in runs)
-    ratios = [theirs.seconds / run.seconds for theirs, run in zip(baseline, runs, strict=True)]
+    answers: Mapping[str, _Answers],
+    comparison: Comparison,
+    setting: BenchSetting,
+    rooflines: Mapping[str, Roofline],
+) -> CandidateResult:
+    """Sum up one candidate's figures."""
+    mine, base = answers[name], answers[comparison.baseline].runs
+    assert mine.done is not None
+    seconds = tuple(run.seconds for run in mine.runs)
+    ratios = [other.seconds / run.seconds for other, run in zip(base, mine.runs, strict=True)]
     median = statistics.median(seconds)
-    half = contender.precision == "bf16"
-    moved = floor.float32_bytes / (2 if half else 1) if floor else 0
-    peak_macs = peaks.bfloat16_macs if half else peaks.float32_macs
-    return Result(
+    roofline = rooflines.get(mine.candidate.file)
+    compute_share, bandwidth_share = None, None
+    if roofline:
+        bfloat16 = mine.candidate.precision == "bf16"
+        compute_share, bandwidth_share = roofline.shares(median, bfloat16=bfloat16)
+    return CandidateResult(
         name=name,
-        title=contender.title,
+        title=mine.candidate.title,
         seconds=seconds,
         median_seconds=median,
         fastest_seconds=min(seconds),
         slowest_seconds=max(seconds),
         speedup=statistics.median(ratios),
         speedup_range=(min(ratios), max(ratios)),
-        megapixels_per_second=pixels / 1e6 / median,
-        outside_share=statistics.median(1 - run.network_seconds / run.seconds for run in runs),
-        peak_bytes=done.peak_bytes,
-        open_seconds=ready.open_seconds + ready.warm_seconds,
-        psnr_db=psnr_db,
-        compute_share=floor.macs / median / peak_macs if floor else None,
-        bandwidth_share=moved / median / peaks.copy_bytes if floor else None,
+        megapixels_per_second=setting.height * setting.width / 1e6 / median,
+        outside_share=statistics.median(1 - run.network_seconds / run.seconds for run in mine.runs),
+        peak_bytes=mine.done.peak_bytes,
+        open_seconds=mine.ready.open_seconds + mine.ready.warm_seconds,
+        psnr_db=psnr_of_clamped(mine.ready.output, answers[comparison.names[0]].ready.output),
+        compute_share=compute_share,
+        bandwidth_share=bandwidth_share,
     )
-
-
-def psnr_of_outputs(output: Batch, reference: Batch) -> float | None:
-    """PSNR of two outputs, clamped to [0, 1], dB; None where they are equal."""
-    a, b = (np.clip(x, 0, 1).astype(np.float64) for x in (output, reference))
-    error = float(np.mean((a - b) ** 2))
-    return None if error == 0 else float(-10 * np.log10(error))

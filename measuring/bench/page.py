@@ -1,10 +1,10 @@
-"""A bench's report as one HTML page: no script, nothing loaded, readable by anyone."""
+"""The report of a bench as one HTML page, without scripts and without anything to load."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from .measure import Result
-from .report import COLUMNS, Group, Report, setting_title
+from .measure import CandidateResult
+from .report import COLUMNS, BenchReport, SettingResults, machine_text
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
@@ -29,29 +29,29 @@ READING = (
     ("PyTorch, plain, deployed", "PyTorch runs the checkpoint itself. Plain is PyTorch's own ONNX "
      "export of it; deployed is the graph that drs-export rewrites, exactly, to be fast in the "
      "runtime named, or, without a target, in any."),
-    ("round", "the contenders run one after the other, round by round, so that a slow moment of "
+    ("round", "the candidates run one after the other, round by round, so that a slow moment of "
      "the machine hits all of them. Loading and a first run that warms up are not counted."),
     ("speed-up", "how many times as fast as the baseline (the grey bar): the ratio within each "
      "round, of which the median is shown, and beside it the least and the most. It can differ "
-     "from the ratio of the medians. Contenders whose ranges overlap are equally fast."),
+     "from the ratio of the medians. Candidates whose ranges overlap are equally fast."),
     ("MP/s", "millions of pixels derained per second, image to image."),
     ("outside network", "share of the time spent on scaling, padding, tiling and rounding."),
-    ("peak MB", "the most memory the contender's process ever held, libraries included; 10^6 "
+    ("peak MB", "the most memory the candidate's process ever held, libraries included; 10^6 "
      "bytes."),
-    ("PSNR dB", "how close the output is to the first contender's, not to a clean picture: higher "
+    ("PSNR dB", "how close the output is to the first candidate's, not to a clean picture: higher "
      "is closer. From 90 dB on it is the rounding of float32, from 50 dB on no eye can see it."),
     ("of peak arithmetic", "multiply-accumulates a second, as a share of what a large matrix "
-     "product reached on this machine in the same run, in the contender's own precision. Unknown "
+     "product reached on this machine in the same run, in the candidate's own precision. Unknown "
      "(\u2013) for graphs that compute their sizes while they run."),
-    ("of peak bandwidth", "bytes a second, as a share of what a large copy reached. At least that "
-     "much: only inputs and outputs of convolutions and matrix products are counted."),
+    ("of peak bandwidth", "bytes a second, as a share of what a large copy reached. The true share "
+     "is larger: only inputs and outputs of convolutions and matrix products are counted."),
 )  # fmt: skip
 
 
 FLOAT32_DB, INVISIBLE_DB = 90, 50  # as `READING` says
 
 
-def page_from_report(report: Report) -> str:
+def page_from_report(report: BenchReport) -> str:
     """Return the page as HTML."""
     network = report.network
     parts = [
@@ -61,7 +61,7 @@ def page_from_report(report: Report) -> str:
         f"<h1>How fast is {escape(network['name'])}?</h1>",
         f"<p class='lead'>The same deraining network ({network['parameters'] / 1e6:.1f} M "
         f"parameters, {escape(network['variant'])}) derained the same picture in "
-        f"{_count(report)} ways, on {escape(_machine(report))}.</p>",
+        f"{_count(report)} ways, on {escape(machine_text(report))}.</p>",
     ]
     for group in report.groups:
         parts += _group(group, report)
@@ -73,22 +73,12 @@ def page_from_report(report: Report) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _count(report: Report) -> int:
+def _count(report: BenchReport) -> int:
     return len({result.name for group in report.groups for result in group.results})
 
 
-def _machine(report: Report) -> str:
-    peaks = report.peaks
-    return (
-        f"{report.machine['processor']} with {report.machine['cores']} cores, which reached "
-        f"{2 * peaks.float32_macs / 1e9:.0f} GFLOP/s in float32, "
-        f"{2 * peaks.bfloat16_macs / 1e9:.0f} in bfloat16, "
-        f"{peaks.copy_bytes / 1e9:.0f} GB/s in a copy"
-    )
-
-
-def _group(group: Group, report: Report) -> Iterator[str]:
-    yield f"<h2>{escape(setting_title(group.setting))}</h2>"
+def _group(group: SettingResults, report: BenchReport) -> Iterator[str]:
+    yield f"<h2>{escape(group.setting.title)}</h2>"
     yield f"<p>{escape(_outcome(group, report.baseline))}</p>"
     yield "<h3>Seconds per image</h3><p class='note'>Shorter is better. A bar is the median of "
     yield f"{group.setting.rounds} rounds, a dot is one round, grey is the baseline.</p>"
@@ -96,7 +86,7 @@ def _group(group: Group, report: Report) -> Iterator[str]:
     yield "<h3>Peak memory</h3><p class='note'>Shorter is better.</p>"
     yield from _memory_chart(group.results, report.baseline)
     yield _row(
-        "th", ["contender", *(column.title for column in COLUMNS)], "<div class='scroll'><table>"
+        "th", ["candidate", *(column.title for column in COLUMNS)], "<div class='scroll'><table>"
     )
     for result in group.results:
         yield _row("td", [result.title, *(column.cell(result) for column in COLUMNS)])
@@ -107,7 +97,7 @@ def _row(tag: str, cells: Sequence[str], before: str = "") -> str:
     return f"{before}<tr>" + "".join(f"<{tag}>{escape(text)}</{tag}>" for text in cells) + "</tr>"
 
 
-def _time_chart(results: Sequence[Result], baseline: str) -> Iterator[str]:
+def _time_chart(results: Sequence[CandidateResult], baseline: str) -> Iterator[str]:
     longest = max(result.slowest_seconds for result in results)
     yield "<div class='chart'>"
     for result in results:
@@ -124,7 +114,7 @@ def _time_chart(results: Sequence[Result], baseline: str) -> Iterator[str]:
     yield "</div>"
 
 
-def _memory_chart(results: Sequence[Result], baseline: str) -> Iterator[str]:
+def _memory_chart(results: Sequence[CandidateResult], baseline: str) -> Iterator[str]:
     most = max(result.peak_bytes for result in results)
     yield "<div class='chart'>"
     for result in results:
@@ -133,7 +123,7 @@ def _memory_chart(results: Sequence[Result], baseline: str) -> Iterator[str]:
     yield "</div>"
 
 
-def _bar(result: Result, baseline: str, width: float, label: str, dots: str = "") -> str:
+def _bar(result: CandidateResult, baseline: str, width: float, label: str, dots: str = "") -> str:
     kind = " baseline" if result.name == baseline else ""
     return (
         f"<div>{escape(result.title)}</div>"
@@ -142,16 +132,15 @@ def _bar(result: Result, baseline: str, width: float, label: str, dots: str = ""
     )
 
 
-def _outcome(group: Group, baseline: str) -> str:
-    """Say in a sentence which contender won, by how much and at what price."""
-    best = min(group.results, key=lambda result: result.median_seconds)
-    base = next(result for result in group.results if result.name == baseline)
+def _outcome(group: SettingResults, baseline: str) -> str:
+    """Say which candidate is the fastest, by how much, and how close its output is."""
+    best, base = group.fastest, group.result_of(baseline)
     if best is base:
         return f"Fastest is the baseline, {best.title}: {best.median_seconds:.3g} s."
     least, most = best.speedup_range
-    close = "its output equals the first contender's"
+    close = "its output equals the first candidate's"
     if best.psnr_db is not None:
-        close = f"its output differs by {best.psnr_db:.0f} dB, {_verdict(best.psnr_db)}"
+        close = f"its output differs by {best.psnr_db:.0f} dB, {_meaning(best.psnr_db)}"
     return (
         f"Fastest is {best.title}: {best.median_seconds:.3g} s where {base.title} takes "
         f"{base.median_seconds:.3g} s, {best.speedup:.2f} times as fast ({least:.2f} to {most:.2f} "
@@ -160,7 +149,8 @@ def _outcome(group: Group, baseline: str) -> str:
     )
 
 
-def _verdict(psnr_db: float) -> str:
+def _meaning(psnr_db: float) -> str:
+    """Say what a PSNR means to the eye."""
     if psnr_db >= FLOAT32_DB:
         return "which is the rounding of float32"
     return "which no eye can see" if psnr_db >= INVISIBLE_DB else "which may be visible"

@@ -1,9 +1,8 @@
-"""What a bench found, as a whole: to print, to keep as JSON, to put on a page."""
+"""The result of a bench: as a sentence, as a table, and as values for JSON."""
 
-import json
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -11,30 +10,40 @@ from typing import Any
 from rich.table import Table
 
 from .machine import Peaks
-from .measure import Result, Setting
+from .measure import CandidateResult
+from .setting import BenchSetting
 
 PACKAGES = ("drs-export", "torch", "onnxruntime", "onnxruntime-gpu", "openvino", "numpy")
 
 
 @dataclass(frozen=True)
-class Group:
-    """The contenders at one setting."""
+class SettingResults:
+    """The results of all candidates at one setting; the first is the reference of PSNR."""
 
-    setting: Setting
-    results: tuple[Result, ...]
+    setting: BenchSetting
+    results: tuple[CandidateResult, ...]
+
+    @property
+    def fastest(self) -> CandidateResult:
+        """The candidate with the least median time."""
+        return min(self.results, key=lambda result: result.median_seconds)
+
+    def result_of(self, name: str) -> CandidateResult:
+        """Return the result of the candidate of this name."""
+        return next(result for result in self.results if result.name == name)
 
 
 @dataclass(frozen=True)
-class Report:
-    """A whole bench.
+class BenchReport:
+    """The result of a whole bench.
 
     Attributes:
-        network: the checkpoint's name, SHA-256, parameters and variant.
-        machine: processor, cores, system.
-        versions: of the packages that were compared.
-        peaks: what the machine can do with as many threads as the contenders.
-        baseline: the contender that speed-ups refer to.
-        groups: one for each setting.
+        network: name, SHA-256, parameters and variant of the checkpoint.
+        machine: processor, cores and system.
+        versions: versions of the packages that were compared.
+        peaks: what the machine can do with as many threads as the candidates have.
+        baseline: the candidate that speed-ups refer to.
+        groups: the results at each setting.
     """
 
     network: dict[str, Any]
@@ -42,20 +51,20 @@ class Report:
     versions: dict[str, str]
     peaks: Peaks
     baseline: str
-    groups: tuple[Group, ...]
+    groups: tuple[SettingResults, ...]
 
-    def to_json(self) -> str:
-        """Return the report as indented JSON."""
-        return json.dumps(asdict(self), indent=1) + "\n"
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain values."""
+        return asdict(self)
 
 
 def machine() -> dict[str, Any]:
-    """Say what this machine is."""
+    """Return the processor, the number of cores and the system of this machine."""
     return {"processor": _processor(), "cores": os.cpu_count(), "system": platform.system()}
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of the installed ones of `PACKAGES`."""
+    """Return the versions of those `PACKAGES` that are installed."""
     found = {}
     for package in PACKAGES:
         try:
@@ -74,26 +83,47 @@ def _processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def setting_title(setting: Setting) -> str:
-    """Return "256x256, 2 threads, not tiled"."""
-    threads = f"{setting.threads} thread{'s' * (setting.threads > 1)}"
-    tiles = f"tiles of {setting.tile}" if setting.tile else "not tiled"
-    return f"{setting.height}x{setting.width}, {threads}, {tiles}"
+def result_line(group: SettingResults, baseline: str) -> str:
+    """Say which candidate is the fastest, by how much, and how close its output is."""
+    best, first = group.fastest, group.results[0]
+    line = (
+        f"{group.setting.title}: {best.name} is the fastest, {best.median_seconds:.3g} s an image"
+    )
+    if best.name == baseline:
+        line += ", and the baseline"
+    else:
+        line += f", {best.speedup:.2f} times as fast as {baseline}"
+    if best is first:
+        return line
+    if best.psnr_db is None:
+        return f"{line}; its output equals that of {first.name}"
+    return f"{line}; {best.psnr_db:.1f} dB PSNR against {first.name}"
+
+
+def machine_text(report: BenchReport) -> str:
+    """Say what the machine is and what it reached."""
+    peaks = report.peaks
+    return (
+        f"{report.machine['processor']} with {report.machine['cores']} cores, which reached "
+        f"{2 * peaks.float32_macs / 1e9:.0f} GFLOP/s in float32, "
+        f"{2 * peaks.bfloat16_macs / 1e9:.0f} in bfloat16, "
+        f"{peaks.copy_bytes / 1e9:.0f} GB/s in a copy"
+    )
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the tables.
+    """A column of the table of results.
 
     Attributes:
-        title: on the page.
-        short: in a terminal, which has 80 characters for all of them; "" leaves it out there.
-        cell: what a result shows there.
+        title: its heading on the page.
+        short: its heading in a terminal, where all columns share 80 characters; "" leaves it out.
+        cell: the text that it shows for a result.
     """
 
     title: str
     short: str
-    cell: Callable[[Result], str]
+    cell: Callable[[CandidateResult], str]
 
 
 COLUMNS = (
@@ -111,14 +141,18 @@ COLUMNS = (
 )
 
 
-def table_from_results(setting: Setting, results: Sequence[Result]) -> Table:
-    """Return a line for each contender."""
-    caption = "out: outside the network; ops, mem: of the machine's peak"
-    table = Table("contender", title=setting_title(setting), caption=caption, padding=(0, 0))
+def table_from_group(group: SettingResults) -> Table:
+    """Return a table with a row for each candidate."""
+    caption = (
+        "s, min, max: seconds an image, the median, the least and the most; ratio: speed-up over "
+        "the baseline; out: share of the time outside the network; MB: peak memory; dB: PSNR "
+        "against the first candidate; ops, mem: share of peak arithmetic and bandwidth"
+    )
+    table = Table("candidate", title=group.setting.title, caption=caption, padding=(0, 0))
     columns = [column for column in COLUMNS if column.short]
     for column in columns:
         table.add_column(column.short, justify="right")
-    for result in results:
+    for result in group.results:
         table.add_row(result.name, *(column.cell(result) for column in columns))
     return table
 

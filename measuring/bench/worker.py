@@ -1,7 +1,7 @@
-"""A contender in a process of its own: opened once, run when told, its peak memory read at the end.
+"""One candidate in a process of its own: opened once, run when told, and asked for its peak memory.
 
-The process talks through a pipe: it sends `Ready` (or an error's text), then a `Run` for each
-"run" it gets, and `Done` for "stop".
+The process talks through a pipe. It sends `Ready` when it is open, a `TimedRun` for each "run" that
+it receives, and `Done` for "stop"; instead of each of them it may send the text of an error.
 """
 
 import multiprocessing
@@ -17,17 +17,19 @@ from drsformer.contract import Batch, Image, image_from_output, input_from_image
 from drsformer.errors import DRSformerError, one_line
 from drsformer.runtime.tiles import Tiling, derain_tiles
 
-from .candidates import Contender, Files
+from .candidates import Candidate, CandidateFiles
+from .setting import BenchSetting
 
 
 @dataclass(frozen=True)
 class Ready:
-    """The contender is open and warm.
+    """The candidate is open and has run once.
 
     Attributes:
-        output: of its last network call, float32 (1, 3, H, W): the image's, or its last tile's.
-        open_seconds: until it was open, its imports too.
-        warm_seconds: of the first run.
+        output: output of the last network call, float32 (1, 3, H, W): of the whole image, or of its
+            last tile.
+        open_seconds: time to import the runtime and to open the file.
+        warm_seconds: time of the first run.
     """
 
     output: Batch
@@ -36,12 +38,12 @@ class Ready:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One image derained.
+class TimedRun:
+    """The time that one image took.
 
     Attributes:
-        seconds: from image to image.
-        network_seconds: of that, inside the network.
+        seconds: time from the rainy image to the derained one.
+        network_seconds: the part of it inside the network.
     """
 
     seconds: float
@@ -50,36 +52,36 @@ class Run:
 
 @dataclass(frozen=True)
 class Done:
-    """The last word; `peak_bytes` is the most memory the process ever held."""
+    """The process has finished; `peak_bytes` is the most memory that it ever held."""
 
     peak_bytes: int
 
 
 class Worker:
-    """The parent's side of a contender's process."""
+    """A candidate's process, as its parent sees it."""
 
-    def __init__(self, contender: Contender) -> None:
-        """Remember the contender; `start` starts the process."""
-        self.contender = contender
+    def __init__(self, candidate: Candidate) -> None:
+        """Remember the candidate; `start` starts its process."""
+        self.candidate = candidate
         self._process: Any = None
 
-    def start(self, files: Files, image: Image, threads: int, tile: int | None) -> None:
-        """Start the process, which opens the contender and runs it once; `ready` waits for it."""
+    def start(self, files: CandidateFiles, image: Image, setting: BenchSetting) -> None:
+        """Start the process, which opens the candidate and runs it once; `ready` waits for it."""
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
-        arguments = (theirs, self.contender, files, image, threads, tile)
-        self._process = context.Process(target=serve, args=arguments, daemon=True)
+        arguments = (theirs, self.candidate, files, image, setting)
+        self._process = context.Process(target=run_worker, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
 
     def ready(self) -> Ready:
-        """Wait until the contender is warm."""
+        """Wait until the candidate is open and has run once."""
         answer: Ready = self._receive()
         return answer
 
-    def run(self) -> Run:
+    def run(self) -> TimedRun:
         """Derain the image once."""
-        answer: Run = self._receive(after="run")
+        answer: TimedRun = self._receive(after="run")
         return answer
 
     def stop(self) -> Done:
@@ -89,12 +91,12 @@ class Worker:
         return answer
 
     def kill(self) -> None:
-        """End the process at once; does nothing to one that has ended or never started."""
+        """End the process at once; do nothing if it has ended or never started."""
         if self._process is not None:
             self._process.kill()
 
     def _receive(self, after: str | None = None) -> Any:
-        """Return the process's answer, or raise DRSformerError for what went wrong there."""
+        """Return the process's answer; raise DRSformerError if the process failed."""
         try:
             if after:
                 self._pipe.send(after)
@@ -102,26 +104,25 @@ class Worker:
         except (EOFError, OSError) as error:
             self._process.join()
             raise DRSformerError(
-                f"{self.contender.title}: the process died with code {self._process.exitcode}, "
-                "mostly for lack of memory; try a smaller --size or fewer contenders"
+                f"{self.candidate.title}: the process died with code {self._process.exitcode}; the "
+                "usual cause is too little memory: try a smaller --size or fewer candidates"
             ) from error
         if isinstance(answer, str):
-            raise DRSformerError(f"{self.contender.title}: {answer}")
+            raise DRSformerError(f"{self.candidate.title}: {answer}")
         return answer
 
 
-def serve(
+def run_worker(
     pipe: Connection,
-    contender: Contender,
-    files: Files,
+    candidate: Candidate,
+    files: CandidateFiles,
     image: Image,
-    threads: int,
-    tile: int | None,
+    setting: BenchSetting,
 ) -> None:
-    """Be the process."""
+    """Body of the worker process."""
     try:
         start = time.perf_counter()
-        derain = _Timed(contender, files, threads, tile)
+        derain = _Timed(candidate, files, setting)
         opened = time.perf_counter()
         derain(image)
         pipe.send(Ready(derain.output, opened - start, time.perf_counter() - opened))
@@ -133,9 +134,9 @@ def serve(
 
 
 def peak_bytes() -> int:
-    """Return the most memory that this process ever held resident."""
+    """Return the most resident memory that this process ever held."""
     status = Path("/proc/self/status")
-    if status.exists():  # not ru_maxrss there: a child begins with its parent's
+    if status.exists():  # on Linux a child's ru_maxrss starts at its parent's
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -143,11 +144,11 @@ def peak_bytes() -> int:
 
 
 class _Timed:
-    """Image to image, with the time inside the network apart."""
+    """Derains an image, and counts the time inside the network separately."""
 
-    def __init__(self, contender: Contender, files: Files, threads: int, tile: int | None) -> None:
-        self._network = contender.open(files, threads)
-        self._tiling = None if tile is None else Tiling(tile)
+    def __init__(self, candidate: Candidate, files: CandidateFiles, setting: BenchSetting) -> None:
+        self._network = candidate.open(files, setting.threads)
+        self._tiling = None if setting.tile is None else Tiling(setting.tile)
         self._inside = 0.0
         self.output: Batch
 
@@ -158,10 +159,10 @@ class _Timed:
             output = self._run(input_from_image(image))
             image_from_output(output, like=image)
 
-    def timed(self, image: Image) -> Run:
+    def timed(self, image: Image) -> TimedRun:
         self._inside, start = 0.0, time.perf_counter()
         self(image)
-        return Run(time.perf_counter() - start, self._inside)
+        return TimedRun(time.perf_counter() - start, self._inside)
 
     def _run(self, batch: Batch) -> Batch:
         start = time.perf_counter()

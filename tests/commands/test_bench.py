@@ -1,4 +1,4 @@
-"""`drs-export bench`: contenders in turn, honest figures, a page that stands alone."""
+"""`drs-export bench`: candidates take turns, figures are right, the page needs no other file."""
 
 import json
 import re
@@ -8,11 +8,19 @@ import numpy as np
 import pytest
 
 from drsformer.commands.main import main
+from drsformer.context import Context
 from drsformer.errors import DRSformerError
-from drsformer.measuring.bench.candidates import CONTENDERS, Files
-from drsformer.measuring.bench.machine import Peaks
-from drsformer.measuring.bench.measure import Floor, Setting, measure
-from drsformer.measuring.bench.worker import Ready, Run, Worker, peak_bytes
+from drsformer.measuring.bench.candidates import CANDIDATES, CandidateFiles
+from drsformer.measuring.bench.machine import Peaks, Roofline
+from drsformer.measuring.bench.measure import (
+    CandidateResult,
+    Comparison,
+    measure,
+    psnr_of_clamped,
+)
+from drsformer.measuring.bench.report import SettingResults, result_line
+from drsformer.measuring.bench.setting import BenchSetting
+from drsformer.measuring.bench.worker import Ready, TimedRun, Worker, peak_bytes
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +38,7 @@ def report(small_checkpoint, tmp_path_factory):
     return json.loads((folder / "b.json").read_text()), (folder / "b.html").read_text()
 
 
-def test_every_contender_has_its_figures(report):
+def test_every_candidate_has_its_figures(report):
     figures, _ = report
     (group,) = figures["groups"]
     names = [result["name"] for result in group["results"]]
@@ -70,9 +78,9 @@ class Scripted:
 
     order: list[str] = []
 
-    def __init__(self, contender):
-        self.name = contender.title
-        self.seconds = iter({"plain": [4.0, 6.0, 8.0], "ort": [2.0, 2.0, 2.0]}[contender.file])
+    def __init__(self, candidate):
+        self.candidate = candidate
+        self.seconds = iter({"plain": [4.0, 6.0, 8.0], "ort": [2.0, 2.0, 2.0]}[candidate.file])
 
     def start(self, *_):
         pass
@@ -81,9 +89,9 @@ class Scripted:
         return Ready(np.full((1, 3, 8, 8), 0.5, np.float32), 1.0, 2.0)
 
     def run(self):
-        self.order.append(self.name)
+        self.order.append(self.candidate.title)
         seconds = next(self.seconds)
-        return Run(seconds, 0.9 * seconds)
+        return TimedRun(seconds, 0.9 * seconds)
 
     def stop(self):
         return type("Done", (), {"peak_bytes": 10**8})
@@ -92,19 +100,24 @@ class Scripted:
         pass
 
 
-def test_the_contenders_take_turns_and_ratios_are_within_a_round(monkeypatch):
+def test_the_candidates_take_turns_and_ratios_are_within_a_round(monkeypatch):
     monkeypatch.setattr("drsformer.measuring.bench.measure.Worker", Scripted)
+    monkeypatch.setattr(Scripted, "order", [])
+    told = []
     plain, deployed = measure(
-        ("plain", "deployed"),
-        Files(None),
+        Comparison(("plain", "deployed"), "plain", CandidateFiles(None)),
         None,
-        Setting(100, 200, 1, None, rounds=3),
-        baseline="plain",
-        peaks=Peaks(1e9, 2e9, 1e9),
-        floors={"ort": Floor(macs=10**9, float32_bytes=5 * 10**8)},
-        on_run=lambda name: None,
+        BenchSetting(100, 200, 1, None, rounds=3),
+        {"ort": Roofline(10**9, 5 * 10**8, Peaks(1e9, 2e9, 1e9))},
+        Context(told.append, lambda done, total: told.append((done, total))),
     )
-    assert Scripted.order == [CONTENDERS[n].title for n in ("plain", "deployed")] * 3
+    assert told[:3] == [
+        "opening plain",
+        "opening deployed",
+        "measuring 100x200, 1 thread, not tiled",
+    ]
+    assert told[3:] == [(done, 6) for done in range(6)]
+    assert Scripted.order == [CANDIDATES[n].title for n in ("plain", "deployed")] * 3
     assert (plain.speedup, deployed.speedup, deployed.speedup_range) == (1, 3, (2, 4))
     assert deployed.outside_share == pytest.approx(0.1)
     assert deployed.megapixels_per_second == pytest.approx(0.01)
@@ -112,28 +125,86 @@ def test_the_contenders_take_turns_and_ratios_are_within_a_round(monkeypatch):
     assert plain.compute_share is None and plain.psnr_db is None
 
 
+def test_an_output_that_is_not_finite_is_refused_before_the_rounds(monkeypatch):
+    class Broken(Scripted):
+        def ready(self):
+            return Ready(np.full((1, 3, 8, 8), np.nan, np.float32), 1.0, 2.0)
+
+    monkeypatch.setattr("drsformer.measuring.bench.measure.Worker", Broken)
+    comparison = Comparison(("plain",), "plain", CandidateFiles(None))
+    with pytest.raises(DRSformerError, match="plain ONNX, ONNX Runtime: the output has NaN or Inf"):
+        measure(comparison, None, BenchSetting(100, 200, 1, None, rounds=3), {})
+
+
+def test_psnr_is_of_clamped_outputs_and_none_where_they_are_equal():
+    reference = np.full((1, 3, 8, 8), 0.5, np.float32)
+    assert psnr_of_clamped(reference, reference) is None
+    assert psnr_of_clamped(reference + 1, reference + 2) is None
+    assert psnr_of_clamped(reference - 0.25, reference) == pytest.approx(12.0412)
+
+
+def figures_of(name, seconds, speedup, psnr_db):
+    """Return a result that has these figures and zeros."""
+    return CandidateResult(
+        name, name, (seconds,), seconds, seconds, seconds, speedup, (speedup, speedup), 0, 0, 0, 0,
+        psnr_db, None, None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fast", "baseline", "line"),
+    [
+        (("b", 2.0, 2.0, 98.76), "a", "b is the fastest, 2 s an image, 2.00 times as fast as a; "
+         "98.8 dB PSNR against a"),
+        (("b", 2.0, 2.0, None), "a", "b is the fastest, 2 s an image, 2.00 times as fast as a; "
+         "its output equals that of a"),
+        (("b", 2.0, 1.0, 98.76), "b", "b is the fastest, 2 s an image, and the baseline; "
+         "98.8 dB PSNR against a"),
+        (("b", 8.0, 0.5, 98.76), "a", "a is the fastest, 4 s an image, and the baseline"),
+    ],
+)  # fmt: skip
+def test_the_result_is_one_line(fast, baseline, line):
+    results = (figures_of("a", 4.0, 1.0, None), figures_of(*fast))
+    group = SettingResults(BenchSetting(100, 200, 2, 64, rounds=1), results)
+    assert result_line(group, baseline) == f"100x200, 2 threads, tiles of 64: {line}"
+
+
+def test_json_on_stdout_leaves_the_rest_to_stderr(drs, small_checkpoint):
+    code, out, err = drs(
+        "bench", small_checkpoint, "-c", "pytorch", "--size", "8x8", "--rounds", 1, "--json", "-",
+        "-v",
+    )  # fmt: skip
+    assert code == 0 and json.loads(out)["baseline"] == "pytorch"
+    assert err.splitlines()[0].startswith("8x8, ") and "pytorch is the fastest" in err
+    assert (
+        "GFLOP/s in float32" in (told := " ".join(err.split())) and "seconds of each round" in told
+    )
+
+
 def test_a_size_that_fails_does_not_lose_the_one_before(
     drs, small_checkpoint, monkeypatch, tmp_path
 ):
     calls = []
 
-    def fails_at_the_second(names, files, image, setting, **rest):
-        calls.append(setting)
+    def fails_at_the_second(*arguments):
+        calls.append(arguments)
         if len(calls) == 2:
             raise DRSformerError("out of memory")
-        return measure(names, files, image, setting, **rest)
+        return measure(*arguments)
 
     monkeypatch.setattr("drsformer.commands.bench.measure", fails_at_the_second)
     arguments = ["-c", "pytorch", "--size", "8x8", "--size", "16x16", "--rounds", 1]
-    code, _, err = drs("bench", small_checkpoint, *arguments, "--json", tmp_path / "b.json")
+    code, out, err = drs("bench", small_checkpoint, *arguments, "--json", tmp_path / "b.json")
     assert code == 1 and "error: out of memory" in err
+    assert out.startswith("8x8, ") and out.splitlines()[-1] == f"{tmp_path / 'b.json'}: the report"
     (group,) = json.loads((tmp_path / "b.json").read_text())["groups"]
     assert group["setting"]["height"] == 8
 
 
 def test_a_process_that_dies_is_one_line(small_checkpoint):
-    worker = Worker(CONTENDERS["pytorch"])
-    worker.start(Files(small_checkpoint), np.zeros((8, 8, 3), np.uint8), 1, None)
+    worker = Worker(CANDIDATES["pytorch"])
+    setting = BenchSetting(8, 8, 1, None, rounds=1)
+    worker.start(CandidateFiles(small_checkpoint), np.zeros((8, 8, 3), np.uint8), setting)
     worker.ready()
     worker.kill()
     with pytest.raises(DRSformerError, match="PyTorch eager: the process died"):
@@ -143,8 +214,8 @@ def test_a_process_that_dies_is_one_line(small_checkpoint):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-c", "warp"], "unknown contender 'warp'; expected some of pytorch,"),
-        (["-c", "plain", "--baseline", "deployed"], "'deployed' is not among the contenders"),
+        (["-c", "warp"], "unknown candidate 'warp'; expected some of pytorch,"),
+        (["-c", "plain", "--baseline", "deployed"], "'deployed' is not among the candidates"),
         (["-c", "plain", "-c", "plain"], "named twice"),
         (["--size", "256"], "size is '256'; expected HEIGHTxWIDTH"),
         (["--size", "0x8"], "size is '0x8'"),

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from drsformer.commands.demo import WEIGHTS, run_demo
+from drsformer.commands.demo import WEIGHTS, Demo, run_demo
 from drsformer.errors import ImageError
 
 
@@ -28,6 +28,21 @@ def test_every_file_is_there(made):
 def test_the_pictures_are_the_photos_size(made):
     assert cv2.imread(str(made.derained)).shape == (512, 512, 3)
     assert cv2.imread(str(made.side_by_side)).shape[1] > 1024
+
+
+def test_the_command_says_the_result_first(drs, tmp_path, monkeypatch):
+    names = ("demo.onnx", "rainy.png", "derained.png", "side_by_side.png")
+    made = Demo(*(tmp_path / name for name in names), 16.215, 25.406)
+    monkeypatch.setattr("drsformer.commands.demo.run_demo", lambda *_: made)
+    code, out, _ = drs("demo", "-o", tmp_path, "--json", tmp_path / "demo.json")
+    first, *files = out.splitlines()
+    assert code == 0
+    assert first == f"{made.derained}: 25.41 dB, +9.19 dB Y-PSNR over the rainy photo"
+    assert [line.split(": ")[0] for line in files] == [
+        str(path) for path in (made.rainy, made.side_by_side, made.model)
+    ]
+    figures = json.loads((tmp_path / "demo.json").read_text())
+    assert figures["gain_db"] == pytest.approx(9.191)
 
 
 def test_a_photo_of_ones_own_is_taken(tmp_path):
