@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from drsformer.runtime.backends.base import Precision
 from drsformer.runtime.backends.providers import NAMES
 from drsformer.runtime.derainer import Derainer
+from drsformer.runtime.options import Precision
 from drsformer.runtime.tiles import Blend
 
 
@@ -43,8 +43,8 @@ _OPTIONS = (
     click.option("--threads", type=int, help="Of the backend; by default one per core."),
     click.option(
         "--precision",
-        type=click.Choice(["f32", "bf16"]),
-        default="f32",
+        type=click.Choice(["fp32", "bf16"]),
+        default="fp32",
         show_default=True,
         help="A hint to openvino: bf16 is faster and less exact.",
     ),

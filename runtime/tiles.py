@@ -30,7 +30,7 @@ from drsformer.contract import (
 )
 from drsformer.errors import ShapeError
 
-from .bounded_map import in_order
+from .bounded_map import bounded_map
 
 Blend = Literal["uniform", "feather"]
 Network = Callable[[Batch], Batch]
@@ -156,7 +156,7 @@ def derain_tiles(
     for top, next_top in pairwise((*rows.starts, len(rows.total))):
         row = _row_of_tiles(image, top, len(window), columns)
         places = (band[:, :, left : left + len(columns.window)] for left in columns.starts)
-        for under, output in zip(places, in_order(network, row, at_once), strict=True):
+        for under, output in zip(places, bounded_map(network, row, at_once), strict=True):
             under += output[0] * window
             done += 1
             if on_tile:

@@ -11,7 +11,7 @@ from typing import Any
 
 from drsformer.contract import Batch
 from drsformer.errors import DRSformerError
-from drsformer.runtime.backends.base import Precision
+from drsformer.runtime.options import Precision, RunOptions
 
 Network = Callable[[Batch], Batch]
 
@@ -43,14 +43,14 @@ class Contender:
         title: for tables.
         file: the attribute of `Files` that it opens.
         provider: of the runtime; None for PyTorch.
-        precision: "f32" or "bf16".
+        precision: "fp32" or "bf16".
         compiled: by torch.compile.
     """
 
     title: str
     file: str = "checkpoint"
     provider: str | None = None
-    precision: Precision = "f32"
+    precision: Precision = "fp32"
     compiled: bool = False
 
     def open(self, files: Files, threads: int) -> Network:
@@ -62,9 +62,9 @@ class Contender:
         path = getattr(files, self.file)
         if self.provider is None:
             return _torch_network(path, threads, self.precision, compiled=self.compiled)
-        from drsformer.runtime.model import Session
+        from drsformer.runtime.model import Model
 
-        network: Network = Session(path, self.provider, threads, self.precision).run
+        network: Network = Model(path, RunOptions(self.provider, threads, self.precision)).run
         return network
 
 
