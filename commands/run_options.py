@@ -22,7 +22,7 @@ class DerainOptions:
         run: how the model is run.
         tile: longest side of a tile, pixels; None for whole images.
         overlap: pixels that neighbouring tiles share.
-        blend: what becomes of pixels under several tiles.
+        blend: how the results of overlapping tiles are joined.
     """
 
     run: RunOptions

@@ -1,13 +1,13 @@
-"""Derain in overlapping tiles, in memory that does not grow with the image's height.
+"""Derains images in overlapping tiles, in memory that does not grow with their height.
 
-The network's attention and gates look at everything they are given, so a tile's result is not
-the same part of the whole image's result: compare tiled with tiled.
+The network's attention and gates look at their whole input, so a tile's result differs from that
+part of the whole image's result: compare tiled results with tiled ones.
 
-    uniform   the authors' rule: square tiles no larger than the image's shorter side; where
-              tiles overlap, their mean
-    feather   ours: tiles are cut to the image along each axis, and a tile counts less and less
-              towards its edges, so no seam remains where it begins; an image that fits into one
-              tile comes out as if there were no tiling
+    uniform   the authors' rule: tiles are square, no larger than the image's shorter side, and
+              averaged where they overlap
+    feather   our rule: tiles are cut to the image along each axis, and weigh less and less towards
+              their edges, so that no seams remain; an image that fits into one tile gives the same
+              result as without tiling
 """
 
 from collections.abc import Callable, Iterator
@@ -34,17 +34,17 @@ from .bounded_map import bounded_map
 
 Blend = Literal["uniform", "feather"]
 Network = Callable[[Batch], Batch]
-OnTile = Callable[[int, int], None]  # tiles done, tiles in all
+OnTile = Callable[[int, int], None]  # number of tiles done, number in all
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Where the tiles lie along one axis of the padded image, and how much each pixel counts.
+    """Where the tiles lie along one axis of the padded image, and what each pixel weighs.
 
     Attributes:
         starts: first pixel of each tile, ascending; the last tile ends with the image.
         window: float32 (side,), the weight of a tile's pixels, in (0, 1].
-        total: float32 (length,), the sum of all tiles' weights over each pixel, above 0.
+        total: float32 (length,), the sum of all tiles' weights at each pixel, above 0.
     """
 
     starts: tuple[int, ...]
@@ -58,8 +58,8 @@ class Tiling:
 
     Attributes:
         tile: longest side of a tile, pixels; a multiple of 8.
-        overlap: pixels that neighbours share at least; 0 <= overlap < tile.
-        blend: what becomes of pixels under several tiles.
+        overlap: pixels that neighbouring tiles share at least; 0 <= overlap < tile.
+        blend: how the results of overlapping tiles are joined.
     """
 
     tile: int
@@ -81,7 +81,7 @@ class Tiling:
             raise ShapeError(f"blend is {self.blend!r}; expected {' or '.join(get_args(Blend))}")
 
     def axes(self, height: int, width: int) -> tuple[Axis, Axis]:
-        """Return where tiles go on a padded image, along its height and its width, in pixels.
+        """Lay tiles over a padded image; return its axes of height and of width, in pixels.
 
         Raises:
             ShapeError: uniform tiles, cut to the shorter side, would not exceed the overlap.
@@ -131,16 +131,16 @@ def derain_tiles(
 ) -> SomeImage:
     """Derain an image tile by tile.
 
-    A row of tiles is summed in one band as wide as the image. What no later row touches is
-    finished at once, and the band moves down; each tile is padded and scaled on its own. So
-    beside the image and the result, memory is in proportion to tile times width.
+    A row of tiles is summed in one band as wide as the image. The part that no later row touches
+    is finished at once, and the band moves down; each tile is padded and scaled on its own. So
+    beside the image and the result, memory grows with the tile times the width.
 
     Args:
         image: uint8 or uint16 (H, W, 3), RGB.
         network: float32 (1, 3, h, w) in [0, 1] to the same shape, not clamped.
-        tiling: how to cut.
-        on_tile: called after each tile with the number done and the number in all.
-        at_once: tiles of a row that may be under way together.
+        tiling: how to cut the image.
+        on_tile: called after each tile with the number done and the number in all, or None.
+        at_once: tiles of a row that run at the same time.
 
     Returns:
         An image of the same shape and dtype.
