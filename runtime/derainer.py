@@ -15,12 +15,15 @@ from typing import Self, cast
 import numpy as np
 
 from drsformer.contract import (
+    Batch,
     Image,
+    Pixels,
     SomeImage,
     check_image,
     cropped,
     image_from_output,
     input_from_image,
+    output_from_pixels,
     padded_size,
     pixels_from_image,
 )
@@ -29,7 +32,7 @@ from drsformer.errors import ModelError, ShapeError
 from .bounded_map import bounded_map
 from .model import Model
 from .options import Precision, RunOptions
-from .tiles import Blend, OnTile, Tiling, derain_tiles
+from .tiles import Blend, Feed, Network, OnTile, Tiling, derain_tiles
 
 # A batch pays off while images are small; above these bounds it only costs memory.
 MAX_BATCH = 8
@@ -97,7 +100,7 @@ class Derainer:
         model = self._opened()
         check_image(image)
         if self.tiling is not None:
-            return derain_tiles(image, model.run, self.tiling, on_tile, at_once=model.concurrency)
+            return _derain_tiles(image, model, self.tiling, on_tile)
         if model.takes_pixels:
             pixels = model.run_pixels(pixels_from_image(image))[0]
             result = cast(SomeImage, cropped(pixels, like=image))
@@ -168,6 +171,21 @@ class Derainer:
         if self._model is None:
             raise ModelError(f"the Derainer of {self.path} was closed; open a new one")
         return self._model
+
+
+def _derain_tiles(
+    image: SomeImage, model: Model, tiling: Tiling, on_tile: OnTile | None
+) -> SomeImage:
+    """Derain in tiles, which a model of 8-bit pixels takes as they are."""
+
+    def run_pixels(pixels: Pixels) -> Batch:
+        return output_from_pixels(model.run_pixels(pixels))
+
+    network: Network = model.run
+    feed: Feed = input_from_image
+    if model.takes_pixels:
+        network, feed = run_pixels, pixels_from_image
+    return derain_tiles(image, network, tiling, on_tile, at_once=model.concurrency, feed=feed)
 
 
 def _check_images(images: Sequence[Image]) -> None:

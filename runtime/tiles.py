@@ -13,7 +13,7 @@ part of the whole image's result: compare tiled results with tiled ones.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from drsformer.contract import (
     CONTRACT,
     Batch,
     Image,
+    Pixels,
     SomeImage,
     image_from_output,
     input_from_image,
@@ -33,7 +34,8 @@ from drsformer.errors import ShapeError
 from .bounded_map import bounded_map
 
 Blend = Literal["uniform", "feather"]
-Network = Callable[[Batch], Batch]
+Network = Callable[[Any], Batch]  # takes what `feed` gives
+Feed = Callable[[Image], Batch | Pixels]
 OnTile = Callable[[int, int], None]  # number of tiles done, number in all
 
 
@@ -128,6 +130,7 @@ def derain_tiles(
     on_tile: OnTile | None,
     *,
     at_once: int = 1,
+    feed: Feed = input_from_image,
 ) -> SomeImage:
     """Derain an image tile by tile.
 
@@ -137,10 +140,11 @@ def derain_tiles(
 
     Args:
         image: uint8 or uint16 (H, W, 3), RGB.
-        network: float32 (1, 3, h, w) in [0, 1] to the same shape, not clamped.
+        network: what `feed` gives of a tile to float32 (1, 3, h, w), not clamped.
         tiling: how to cut the image.
         on_tile: called after each tile with the number done and the number in all, or None.
         at_once: tiles of a row that run at the same time.
+        feed: makes a tile, uint8 or uint16 (h, w, 3), the network's input.
 
     Returns:
         An image of the same shape and dtype.
@@ -154,7 +158,7 @@ def derain_tiles(
     result = np.empty_like(image)
     done, count = 0, len(rows.starts) * len(columns.starts)
     for top, next_top in pairwise((*rows.starts, len(rows.total))):
-        row = _row_of_tiles(image, top, len(window), columns)
+        row = map(feed, _row_of_tiles(image, top, len(window), columns))
         places = (band[:, :, left : left + len(columns.window)] for left in columns.starts)
         for under, output in zip(places, bounded_map(network, row, at_once), strict=True):
             under += output[0] * window
@@ -169,12 +173,12 @@ def derain_tiles(
     return result
 
 
-def _row_of_tiles(image: Image, top: int, height: int, columns: Axis) -> Iterator[Batch]:
-    """Yield each tile of a row as network input."""
+def _row_of_tiles(image: Image, top: int, height: int, columns: Axis) -> Iterator[Image]:
+    """Yield each tile of a row."""
     y, x = _sources(image.shape[0]), _sources(image.shape[1])
     for left in columns.starts:
         right = left + len(columns.window)
-        yield input_from_image(image[np.ix_(y[top : top + height], x[left:right])])
+        yield image[np.ix_(y[top : top + height], x[left:right])]
 
 
 def _sources(length: int) -> NDArray[np.intp]:

@@ -83,7 +83,7 @@ class VideoReader:
             self._capture.release()
 
     def _number(self, key: int) -> float:
-        """Return a property; 0 where the file has none, which OpenCV reports as negative, NaN or 0."""
+        """Return a property; 0 where the file has none (OpenCV reports negative, NaN or 0)."""
         value = self._capture.get(key)
         return value if math.isfinite(value) and value > 0 else 0.0
 
