@@ -79,7 +79,7 @@ class Model:
 
     @property
     def concurrency(self) -> int:
-        """How many runs at once are faster than one."""
+        """How many runs at once are fastest."""
         return self._backend.concurrency
 
     @property

@@ -32,7 +32,7 @@ class Backend(Protocol):
         metadata: the file's own metadata, by key.
         inputs: the model's inputs, in the file's order.
         outputs: the model's outputs, in the file's order.
-        concurrency: how many runs at once are faster than one; 1 where one run uses all cores.
+        concurrency: how many runs at once are fastest; 1 where one run uses all cores.
         largest_batch: most images in one run; None for any number.
     """
 
