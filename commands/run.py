@@ -1,6 +1,7 @@
 """`drs-export run`: derain images, folders and videos."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -10,13 +11,33 @@ from drsformer.errors import one_line
 from drsformer.runtime.derain_files import OutputSettings, Summary, derain_files
 from drsformer.runtime.media.picture_writer import DEFAULT_QUALITY
 
-from .options import FILE
+from .options import FILE, packed
 from .output import Output, output_options
 from .progress import progress
 from .run_options import DerainOptions, derain_options
 
 _FORMATS = ("png", "jpg", "webp", "tiff", "bmp", "mp4", "mov", "avi", "mkv", "webm")
 _PATH = click.Path(path_type=Path)  # a file or a folder
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments and options of `run`, by the names that click gives them."""
+
+    model: Path
+    inputs: tuple[Path, ...]
+    folder: Path
+    skip_existing: bool
+    compare: bool
+    ending: str | None
+    quality: int
+    options: DerainOptions
+    output: Output
+
+    def settings(self) -> OutputSettings:
+        """Return how the outputs are written."""
+        suffix = self.ending and f".{self.ending}"
+        return OutputSettings(suffix, self.compare, self.skip_existing, self.quality)
 
 
 @click.command()
@@ -40,17 +61,8 @@ _PATH = click.Path(path_type=Path)  # a file or a folder
 )
 @derain_options
 @output_options
-def run(
-    model: Path,
-    inputs: tuple[Path, ...],
-    folder: Path,
-    skip_existing: bool,
-    compare: bool,
-    ending: str | None,
-    quality: int,
-    options: DerainOptions,
-    output: Output,
-) -> None:
+@packed(Options)
+def run(given: Options) -> None:
     """Derain images, folders and videos with MODEL.
 
     Each INPUT goes to the output folder under its own name; folders keep their structure.
@@ -59,11 +71,11 @@ def run(
 
     A bad file does not stop the others: it is listed at the end, and the exit code is 1.
     """
-    settings = OutputSettings(ending and f".{ending}", compare, skip_existing, quality)
-    with options.open(model) as derainer, progress() as context:
-        summary = derain_files(inputs, folder, derainer, settings, context)
-    _print_summary(summary, folder, output)
-    output.write_json({"model": str(model)} | summary.as_json(), [model, *summary.inputs()])
+    with given.options.open(given.model) as derainer, progress() as context:
+        summary = derain_files(given.inputs, given.folder, derainer, given.settings(), context)
+    _print_summary(summary, given.folder, given.output)
+    result = {"model": str(given.model)} | summary.as_json()
+    given.output.write_json(result, [given.model, *summary.inputs()])
     sys.exit(1 if summary.failures else 0)
 
 
