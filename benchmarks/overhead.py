@@ -18,21 +18,21 @@ from drsformer.contract import Batch
 from drsformer.files import written_whole
 from drsformer.measuring.bench.report import machine, versions
 from drsformer.measuring.bench.worker import peak_bytes
-from drsformer.runtime.derain_files import Settings, derain_files
+from drsformer.runtime.derain_files import OutputSettings, derain_files
 from drsformer.runtime.derainer import Derainer
-from drsformer.runtime.model import Session
+from drsformer.runtime.model import Model
 
 PATH = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 class Clock:
-    """Adds up the time inside `Session.run`."""
+    """Adds up the time inside `Model.run`."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._run = Session.run
+        self._run = Model.run
 
-    def run(self, session: Session, batch: Batch) -> Batch:
+    def run(self, session: Model, batch: Batch) -> Batch:
         """Run, and add the time."""
         start = time.perf_counter()
         output = self._run(session, batch)
@@ -59,8 +59,8 @@ def main(
 ) -> None:
     """Derain the images, and report the time outside the network and the peak memory."""
     clock = Clock()
-    Session.run = lambda session, batch: clock.run(session, batch)  # type: ignore[method-assign]
-    settings = Settings(None, False, False, 90)
+    Model.run = lambda session, batch: clock.run(session, batch)  # type: ignore[method-assign]
+    settings = OutputSettings(None, False, False, 90)
     with (
         tempfile.TemporaryDirectory() as folder,
         Derainer(model, provider=provider, threads=threads, tile=tile) as derainer,
@@ -68,15 +68,17 @@ def main(
     ):
         for _ in range(1 + warmup):
             clock.seconds, start = 0.0, time.perf_counter()
-            report = derain_files(images, Path(folder), derainer, settings, context)
+            summary = derain_files(images, Path(folder), derainer, settings, context)
             seconds = time.perf_counter() - start
     share = 1 - clock.seconds / seconds
-    click.echo(f"{report.images} images, {seconds:.2f} s, {100 * share:.2f} % outside the network")
+    click.echo(
+        f"{len(summary.derained)} images, {seconds:.2f} s, {100 * share:.2f} % outside the network"
+    )
     figures = {
         "script": "benchmarks/overhead.py",
         "model": model.name,
         "images": [path.name for path in images],
-        "pixels": report.pixels,
+        "pixels": summary.pixels,
         "provider": provider,
         "threads": threads,
         "tile": tile,

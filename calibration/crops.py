@@ -117,7 +117,7 @@ def samples_from_folder(folder: Path, most: int | None = None) -> list[Sample]:
     """
     if (folder / "input").is_dir() and (folder / "target").is_dir():
         pairs = pairs_from_folders(folder / "input", folder / "target")
-        return [_pair(pair.name, pair.rainy, pair.target) for pair in pairs[:most]]
+        return [_pair(pair.name, pair.rainy, pair.clean) for pair in pairs[:most]]
     paths = list(images_by_name(folder).items())
     return [Sample(name, levels_8bit(read_image(path).rgb)) for name, path in paths[:most]]
 

@@ -18,7 +18,8 @@ from drsformer.files import written_whole
 from drsformer.metrics import y_psnr
 from drsformer.runtime import Derainer
 from drsformer.runtime.media.comparison import side_by_side
-from drsformer.runtime.media.pictures import Picture, read_image, write_image
+from drsformer.runtime.media.picture_writer import write_image
+from drsformer.runtime.media.pictures import Picture, read_image
 
 from .output import Output, output_options
 from .progress import progress

@@ -1,52 +1,75 @@
 """`drs-export evaluate`: measure derained images against clean ones."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from drsformer.runtime.evaluation import evaluate_folder, evaluate_model, write_json
+from drsformer.runtime.evaluation import (
+    ImageScores,
+    as_json,
+    evaluate_folder,
+    evaluate_model,
+    mean_scores,
+)
 from drsformer.runtime.media.pairs import pairs_from_folders
 
+from .options import FILE, FOLDER
+from .output import Output, output_options
 from .progress import progress
-from .run_options import Engine, engine_options
-from .tables import table_from_rows
+from .run_options import DerainOptions, derain_options
+from .tables import table_from_scores
 
-_PATH = click.Path(path_type=Path)
+MOST_ROWS = 20  # a longer table is printed with -v only
 
 
 @click.command()
-@click.argument("model", required=False, type=_PATH)
-@click.option("--input", "rainy", required=True, type=_PATH, help="Folder of rainy images.")
-@click.option("--target", required=True, type=_PATH, help="Folder of clean images.")
-@click.option("--outputs", type=_PATH, help="Folder of derained images to measure, without MODEL.")
-@click.option("--json", "json_file", type=_PATH, help="Also write the figures to this file.")
-@engine_options
+@click.argument("model", required=False, type=FILE)
+@click.option("--rainy", required=True, type=FOLDER, help="Folder of rainy images.")
+@click.option("--clean", required=True, type=FOLDER, help="Folder of clean images.")
+@click.option(
+    "--derained", type=FOLDER, help="Folder of derained images to measure, in place of MODEL."
+)
+@derain_options
+@output_options
 def evaluate(
     model: Path | None,
     rainy: Path,
-    target: Path,
-    outputs: Path | None,
-    json_file: Path | None,
-    engine: Engine,
+    clean: Path,
+    derained: Path | None,
+    options: DerainOptions,
+    output: Output,
 ) -> None:
-    """Measure what MODEL makes of rainy images against clean targets.
+    """Measure how close MODEL brings rainy images to clean ones.
 
     Images are paired by name. Y-PSNR and SSIM are those of the deraining literature: the luma
     of MATLAB's rgb2ycbcr, and an 11x11 Gaussian window.
     """
-    if (model is None) == (outputs is None):
-        raise click.UsageError("give either MODEL or --outputs DIR")
-    pairs = pairs_from_folders(rainy, target)
-    with engine.open(model) if model else nullcontext() as derainer, progress() as context:
+    if (model is None) == (derained is None):
+        raise click.UsageError("give either MODEL or --derained DIR")
+    pairs = pairs_from_folders(rainy, clean)
+    with options.open(model) if model else nullcontext() as derainer, progress() as context:
         if derainer:
-            rows = evaluate_model(derainer, pairs, context)
+            scores = evaluate_model(derainer, pairs, context)
         else:
-            assert outputs is not None
-            rows = evaluate_folder(outputs, pairs, context)
-    Console().print(table_from_rows(rows))
-    if json_file:
-        measured = [path for pair in pairs for path in (pair.rainy, pair.target)]
-        inputs = [*measured, *filter(None, [model])]
-        write_json(rows, json_file, source=str(model or outputs), inputs=inputs)
+            assert derained is not None
+            scores = evaluate_folder(derained, pairs, context)
+    output.result(_result(scores))
+    shown = replace(output, verbose=output.verbose or len(scores) <= MOST_ROWS)
+    shown.detail(table_from_scores(scores))
+    measured = [path for pair in pairs for path in (pair.rainy, pair.clean)]
+    inputs = [*measured, *filter(None, [model])]
+    output.write_json(as_json(scores, str(model or derained)), inputs)
+
+
+def _result(scores: Sequence[ImageScores]) -> str:
+    """Return the means in one line."""
+    mean = mean_scores(scores)
+    count = f"{len(scores)} image{'s' * (len(scores) > 1)}"
+    return (
+        f"Y-PSNR {mean.gain_db:+.2f} dB (from {mean.rainy.psnr_db:.2f} to "
+        f"{mean.derained.psnr_db:.2f}), SSIM {mean.derained.ssim:.4f} (from "
+        f"{mean.rainy.ssim:.4f}), mean of {count}"
+    )

@@ -1,48 +1,68 @@
 """`drs-export run`: derain images, folders and videos."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from rich.text import Text
 
 from drsformer.errors import one_line
-from drsformer.runtime.derain_files import Report, Settings, derain_files
-from drsformer.runtime.media.pictures import DEFAULT_QUALITY
+from drsformer.runtime.derain_files import OutputSettings, Summary, derain_files
+from drsformer.runtime.media.picture_writer import DEFAULT_QUALITY
 
+from .options import FILE, packed
+from .output import Output, output_options
 from .progress import progress
-from .run_options import Engine, engine_options
+from .run_options import DerainOptions, derain_options
 
 _FORMATS = ("png", "jpg", "webp", "tiff", "bmp", "mp4", "mov", "avi", "mkv", "webm")
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(path_type=Path)  # a file or a folder
+
+
+@dataclass(frozen=True)
+class Options:
+    """The arguments and options of `run`, by the names that click gives them."""
+
+    model: Path
+    inputs: tuple[Path, ...]
+    folder: Path
+    skip_existing: bool
+    compare: bool
+    ending: str | None
+    quality: int
+    options: DerainOptions
+    output: Output
+
+    def settings(self) -> OutputSettings:
+        """Return how the outputs are written."""
+        suffix = self.ending and f".{self.ending}"
+        return OutputSettings(suffix, self.compare, self.skip_existing, self.quality)
 
 
 @click.command()
-@click.argument("model", type=_PATH)
+@click.argument("model", type=FILE)
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=_PATH)
-@click.option("-o", "--output", required=True, type=_PATH, help="Folder to write into.")
-@click.option("--skip-existing", is_flag=True, help="Leave out inputs whose outputs exist.")
+@click.option("-o", "--output", "folder", required=True, type=_PATH, help="Folder to write into.")
+@click.option("--skip-existing", is_flag=True, help="Skip inputs whose outputs exist.")
 @click.option("--compare", is_flag=True, help="Also write NAME.compare.png, both side by side.")
 @click.option(
-    "--format", "ending", type=click.Choice(_FORMATS), help="To write; by default the input's."
+    "--format",
+    "ending",
+    type=click.Choice(_FORMATS),
+    help="Format to write.  [default: the input's]",
 )
 @click.option(
     "--quality",
     type=click.IntRange(1, 100),
     default=DEFAULT_QUALITY,
     show_default=True,
-    help="Of JPEG and WebP; at 100 WebP is lossless.",
+    help="Quality of JPEG and WebP; WebP is lossless at 100.",
 )
-@engine_options
-def run(
-    model: Path,
-    inputs: tuple[Path, ...],
-    output: Path,
-    skip_existing: bool,
-    compare: bool,
-    ending: str | None,
-    quality: int,
-    engine: Engine,
-) -> None:
+@derain_options
+@output_options
+@packed(Options)
+def run(given: Options) -> None:
     """Derain images, folders and videos with MODEL.
 
     Each INPUT goes to the output folder under its own name; folders keep their structure.
@@ -51,26 +71,32 @@ def run(
 
     A bad file does not stop the others: it is listed at the end, and the exit code is 1.
     """
-    settings = Settings(ending and f".{ending}", compare, skip_existing, quality)
-    with engine.open(model) as derainer, progress() as context:
-        report = derain_files(inputs, output, derainer, settings, context)
-    _print_report(report, output)
-    sys.exit(1 if report.failures else 0)
+    with given.options.open(given.model) as derainer, progress() as context:
+        summary = derain_files(given.inputs, given.folder, derainer, given.settings(), context)
+    _print_summary(summary, given.folder, given.output)
+    result = {"model": str(given.model)} | summary.as_json()
+    given.output.write_json(result, [given.model, *summary.inputs()])
+    sys.exit(1 if summary.failures else 0)
 
 
-def _print_report(report: Report, output: Path) -> None:
-    """Print one line of result; notes and failures go to stderr."""
-    derained = _counted(report.images, "image"), _counted(report.videos, "video")
-    click.echo(
-        f"{output}: derained {' and '.join(filter(None, derained)) or 'nothing'}"
-        f"{f', skipped {report.skipped}' if report.skipped else ''}"
-        f"{f', failed {len(report.failures)}' if report.failures else ''}"
-        f"{_speed(report) if report.pixels else ''}"
+def _print_summary(summary: Summary, folder: Path, output: Output) -> None:
+    """Print one line of result, the outputs with -v, and the failures on stderr."""
+    images, videos = (
+        sum(job.kind == kind for job in summary.derained) for kind in ("image", "video")
     )
-    if report.videos:
-        click.echo("note: the sound of videos is not kept", err=True)
-    for failure in report.failures:
-        click.echo(f"error: {one_line(failure)}", err=True)
+    derained = _counted(images, "image"), _counted(videos, "video")
+    output.result(
+        f"{folder}: derained {' and '.join(filter(None, derained)) or 'nothing'}"
+        f"{f', skipped {len(summary.skipped)}' if summary.skipped else ''}"
+        f"{f', failed {len(summary.failures)}' if summary.failures else ''}"
+        f"{_speed(summary) if summary.pixels else ''}"
+    )
+    for path in summary.outputs():
+        output.detail(Text(str(path)))
+    if videos:
+        output.note("note: the sound of videos is not kept")
+    for failure in summary.failures:
+        output.note(f"error: {one_line(failure.reason)}")
 
 
 def _counted(count: int, noun: str) -> str:
@@ -78,7 +104,7 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'s' * (count > 1)}" if count else ""
 
 
-def _speed(report: Report) -> str:
-    megapixels = report.pixels / 1e6
-    per_second = megapixels / report.seconds
-    return f" ({megapixels:.2f} MP in {report.seconds:.1f} s, {per_second:.2g} MP/s)"
+def _speed(summary: Summary) -> str:
+    megapixels = summary.pixels / 1e6
+    per_second = megapixels / summary.seconds
+    return f" ({megapixels:.2f} MP in {summary.seconds:.1f} s, {per_second:.2g} MP/s)"

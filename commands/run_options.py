@@ -1,26 +1,31 @@
-"""The command line's options that `run` and `evaluate` share: how the model runs."""
+"""The options that `run` and `evaluate` share: what runs the model, and how images are cut."""
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
-from drsformer.runtime.backends.base import Precision
 from drsformer.runtime.backends.providers import NAMES
 from drsformer.runtime.derainer import Derainer
+from drsformer.runtime.options import Precision, RunOptions
 from drsformer.runtime.tiles import Blend
 
 
 @dataclass(frozen=True)
-class Engine:
-    """The arguments of a `Derainer`, but for the model."""
+class DerainOptions:
+    """The arguments of a `Derainer`, but for the model.
 
-    provider: str | None
-    threads: int | None
-    precision: Precision
+    Attributes:
+        run: how the model is run.
+        tile: longest side of a tile, pixels; None for whole images.
+        overlap: pixels that neighbouring tiles share.
+        blend: how the results of overlapping tiles are joined.
+    """
+
+    run: RunOptions
     tile: int | None
     overlap: int
     blend: Blend
@@ -29,9 +34,9 @@ class Engine:
         """Open a model with these options; raises what `Derainer` raises."""
         return Derainer(
             model,
-            provider=self.provider,
-            threads=self.threads,
-            precision=self.precision,
+            provider=self.run.provider,
+            threads=self.run.threads,
+            precision=self.run.precision,
             tile=self.tile,
             overlap=self.overlap,
             blend=self.blend,
@@ -39,42 +44,45 @@ class Engine:
 
 
 _OPTIONS = (
-    click.option("--provider", help=f"{', '.join(NAMES)}.  [default: cpu, or an engine's own]"),
-    click.option("--threads", type=int, help="Of the backend; by default one per core."),
+    click.option(
+        "--provider",
+        help=f"What runs the model: {', '.join(NAMES)}. The graph that suits it is chosen before, "
+        "by `onnx --runtime`; the GPUs of an engine, by `trt --gpu`.  "
+        "[default: cpu, or the library that an engine was built with]",
+    ),
+    click.option(
+        "--threads", type=int, help="Number of the provider's threads.  [default: one per core]"
+    ),
     click.option(
         "--precision",
-        type=click.Choice(["f32", "bf16"]),
-        default="f32",
+        type=click.Choice(get_args(Precision)),
+        default="fp32",
         show_default=True,
-        help="A hint to openvino: bf16 is faster and less exact.",
+        help="Precision that openvino computes in; bf16 is faster and less exact.",
     ),
-    click.option("--tile", type=int, help="Side of tiles, pixels; by default images stay whole."),
-    click.option("--overlap", type=int, default=32, show_default=True, help="Of tiles, pixels."),
+    click.option("--tile", type=int, help="Side of tiles, pixels.  [default: images are not cut]"),
+    click.option(
+        "--overlap", type=int, default=32, show_default=True, help="Overlap of tiles, pixels."
+    ),
     click.option(
         "--blend",
-        type=click.Choice(["uniform", "feather"]),
+        type=click.Choice(get_args(Blend)),
         default="uniform",
         show_default=True,
-        help="Where tiles overlap: the authors' mean, or a fade without seams.",
+        help="How overlapping tiles are joined: the authors' mean, or a fade without seams.",
     ),
 )
 
 
-def engine_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options to a command, which gets them as one argument `engine`."""
+def derain_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options to a command, which gets them as one argument `options`."""
 
     @functools.wraps(command)
-    def with_engine(
-        provider: str | None,
-        threads: int | None,
-        precision: Precision,
-        tile: int | None,
-        overlap: int,
-        blend: Blend,
-        **others: Any,
-    ) -> None:
-        command(engine=Engine(provider, threads, precision, tile, overlap, blend), **others)
+    def with_options(**values: Any) -> None:
+        run = RunOptions(**{field.name: values.pop(field.name) for field in fields(RunOptions)})
+        tiling = {name: values.pop(name) for name in ("tile", "overlap", "blend")}
+        command(options=DerainOptions(run, **tiling), **values)
 
     for option in reversed(_OPTIONS):
-        with_engine = option(with_engine)
-    return with_engine
+        with_options = option(with_options)
+    return with_options

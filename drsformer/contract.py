@@ -1,4 +1,4 @@
-"""What goes into the network and what comes out, written once for every artifact and runtime.
+"""What goes into the network and what comes out, defined once for every artifact and runtime.
 
     image  uint8 or uint16 (H, W, 3), RGB
       -> divided by the dtype's maximum, in float32
@@ -16,8 +16,9 @@ A model exported with `--io uint8` does the scaling, the clamping and the roundi
     output uint8 (N, H', W', 3), RGB
 
 Reflection does not repeat the edge (d c b | a b c d | c b a). Where a side is shorter than its
-padding it bounces: b a b a ... for two pixels; a single pixel is repeated. The authors' recipe
-fails there; above, the two agree bit for bit. Only numpy is needed here.
+padding, reflection goes to and fro: b a b a ... for two pixels; a single pixel is repeated. The
+authors' recipe fails on such sides, and gives the same bits on all others. Only numpy is needed
+here.
 """
 
 import json
@@ -30,8 +31,31 @@ from numpy.typing import NDArray
 
 from drsformer.errors import ModelError, ShapeError
 
+__all__ = [
+    "CHANNELS",
+    "CONTRACT",
+    "CONTRACTS",
+    "IO",
+    "METADATA_KEY",
+    "Batch",
+    "Contract",
+    "Image",
+    "Pixels",
+    "SomeImage",
+    "check_image",
+    "contract_from_json",
+    "cropped",
+    "image_from_output",
+    "input_from_image",
+    "output_from_pixels",
+    "padded_size",
+    "pixels_from_image",
+    "pixels_from_input",
+    "shape_text",
+]
+
 Image = NDArray[np.uint8] | NDArray[np.uint16]  # (H, W, 3) RGB
-SomeImage = TypeVar("SomeImage", bound=Image)  # what comes back has the dtype that went in
+SomeImage = TypeVar("SomeImage", bound=Image)  # the result has the dtype of the argument
 Batch = NDArray[np.float32]  # (N, 3, H, W) RGB
 Pixels = NDArray[np.uint8]  # (N, H, W, 3) RGB
 IO = Literal["float32", "float16", "uint8"]
@@ -52,8 +76,8 @@ class Contract:
         dtype: element type of both tensors, an `IO`.
         value_range: what 0 and the image dtype's maximum become.
         multiple_of: height and width of the input must be multiples of this, pixels.
-        padding: how an image gets there.
-        output_range: what the network leaves to post-processing.
+        padding: how an image reaches such a size.
+        output_range: how the output's values come into range.
         rounding: how a value becomes an integer level.
     """
 
@@ -85,14 +109,14 @@ CONTRACTS: dict[str, Contract] = {
 
 
 def contract_from_json(text: str, *, source: str) -> Contract:
-    """Read a contract and check that this version can obey it.
+    """Read a contract and check that this version can keep it.
 
     Args:
-        text: what `Contract.to_json` wrote.
+        text: JSON written by `Contract.to_json`.
         source: the artifact's name, for the error.
 
     Raises:
-        ModelError: not a contract, or one with other rules than ours.
+        ModelError: the text is not a contract, or is one with other rules.
     """
     try:
         values: dict[str, Any] = json.loads(text)
@@ -114,7 +138,7 @@ def contract_from_json(text: str, *, source: str) -> Contract:
 
 
 def shape_text(shape: Iterable[int]) -> str:
-    """Return "1x3x64x64"."""
+    """Return a shape as text, such as "1x3x64x64"."""
     return "x".join(map(str, shape))
 
 
@@ -143,7 +167,7 @@ def input_from_image(image: Image) -> Batch:
         float32 (1, 3, H', W') in [0, 1], H' and W' the next multiples of 8; contiguous.
 
     Raises:
-        ShapeError: another dtype or shape.
+        ShapeError: the image has another dtype or shape.
     """
     padded = _padded(image)
     scaled = padded.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
@@ -160,7 +184,7 @@ def pixels_from_image(image: Image) -> Pixels:
         uint8 (1, H', W', 3), H' and W' the next multiples of 8; contiguous.
 
     Raises:
-        ShapeError: another dtype or shape; 16-bit images cannot go through such a model.
+        ShapeError: the image has another dtype, as one of 16 bits, or another shape.
     """
     padded = _padded(image)
     if padded.dtype != np.uint8:
@@ -178,7 +202,7 @@ def pixels_from_input(batch: Batch) -> Pixels:
         batch: float32 (N, 3, H, W) as `input_from_image` makes it from uint8 images.
 
     Raises:
-        ShapeError: it holds levels between 8-bit ones, as those of 16-bit images.
+        ShapeError: the batch holds levels between 8-bit ones, as 16-bit images do.
     """
     levels = batch * np.float32(255)
     pixels = np.rint(levels)
@@ -208,8 +232,8 @@ def image_from_output(output: Batch, like: SomeImage) -> SomeImage:
     """Clamp, crop and round one output.
 
     Args:
-        output: float32 (1, 3, H', W'), RGB; may leave [0, 1].
-        like: the image it was made from; gives height, width and dtype.
+        output: float32 (1, 3, H', W'), RGB; values may lie outside [0, 1].
+        like: the image that the input was made from; gives height, width and dtype.
 
     Returns:
         An image of `like`'s shape and dtype.
@@ -220,6 +244,6 @@ def image_from_output(output: Batch, like: SomeImage) -> SomeImage:
 
 
 def cropped(padded: NDArray[Any], like: Image) -> NDArray[Any]:
-    """Return the part of (H', W', 3) that an image of `like`'s size had before padding."""
+    """Return the part of (H', W', 3) that the image `like` had before it was padded."""
     height, width, _ = like.shape
     return np.ascontiguousarray(padded[:height, :width])

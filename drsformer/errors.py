@@ -1,17 +1,17 @@
-"""Every error a user can cause, drawn as a tree.
+"""Every error that a user can cause.
 
     DRSformerError            shown to the user as one line, no traceback, exit code 1
-    ├── CheckpointError       not a DRSformer state dict; missing or unexpected keys are listed
+    ├── CheckpointError       a file is no DRSformer state dict; its wrong keys are listed
     ├── ExportError           the ONNX file could not be made, or a rewrite's precondition failed
     ├── AgreementError        two implementations differ by more than the stated tolerance
-    ├── ModelError            an exported file that the runtime cannot use
-    │   └── EngineError       an engine that could not be built, or that does not fit this machine
-    ├── ProviderError         an execution provider that is unknown or not available here
-    ├── ShapeError            a size the model or the tiling cannot take
-    ├── ImageError            an image or video that cannot be read or written
-    └── CalibrationError      unusable images, ranges or rain settings
+    ├── ModelError            the runtime cannot use an exported file
+    │   └── EngineError       an engine could not be built, or does not fit this machine
+    ├── ProviderError         an execution provider is unknown or not available here
+    ├── ShapeError            the model or the tiling cannot take a size
+    ├── ImageError            an image or video cannot be read or written
+    └── CalibrationError      images, ranges or rain settings cannot be used
 
-Each message says which thing it is about, what it is, what was expected and what to do.
+Each message names the thing that is wrong, what it is, what was expected and what to do.
 """
 
 
@@ -44,7 +44,7 @@ class ProviderError(DRSformerError):
 
 
 class ShapeError(DRSformerError):
-    """An image, tile or overlap size that cannot be used."""
+    """The size of an image, a tile or an overlap cannot be used."""
 
 
 class ImageError(DRSformerError):
@@ -52,11 +52,11 @@ class ImageError(DRSformerError):
 
 
 class CalibrationError(DRSformerError):
-    """Images, ranges or rain settings that cannot be used."""
+    """Images, ranges or rain settings cannot be used."""
 
 
 def one_line(text: str, limit: int = 600) -> str:
-    """Return text fit for one line of a terminal: no line breaks, no control characters."""
+    """Return text for one line of a terminal: no line breaks, no control characters."""
     words = " ".join(text.split())
     printable = "".join(c if c.isprintable() else "?" for c in words)
     return printable if len(printable) <= limit else printable[: limit - 4] + " ..."

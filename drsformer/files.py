@@ -1,4 +1,4 @@
-"""Files: read only if they are files, written whole or not at all, never over an input."""
+"""Reads regular files only; writes files whole or not at all, and never over an input."""
 
 import hashlib
 import os
@@ -11,14 +11,14 @@ from drsformer.errors import DRSformerError
 
 
 def check_readable(path: Path, error_type: type[DRSformerError], remedy: str) -> None:
-    """Raise `error_type` unless `path` is a regular file with something in it that we may read.
+    """Raise `error_type` unless `path` is a regular file that is readable and not empty.
 
     Pipes and devices are refused: opening one can wait for ever.
 
     Args:
-        path: what is about to be read.
+        path: the file to be read.
         error_type: the class to raise.
-        remedy: what to do, for the message.
+        remedy: what the user can do; ends the message.
     """
     try:
         if path.exists() and not path.is_file():
@@ -35,21 +35,21 @@ def check_readable(path: Path, error_type: type[DRSformerError], remedy: str) ->
 def written_whole(path: Path, *, inputs: Iterable[Path] = ()) -> Iterator[Path]:
     """Give a temporary name beside `path`; rename it to `path` only if the block succeeds.
 
-    The temporary name keeps the suffix, since encoders choose the format by it. On any failure
-    it is removed, with the folders made for it, and an existing `path` stays as it was.
+    The temporary name keeps the suffix, since encoders choose the format by it. On any failure the
+    temporary file and the folders made for it are removed, and an existing `path` stays as it was.
 
     Args:
         path: the file to write.
         inputs: files that must not be overwritten, also through links.
 
     Raises:
-        DRSformerError: the folder cannot be written, the disk is full, `path` is a folder or one
-            of the inputs.
+        DRSformerError: the folder cannot be written, the disk is full, or `path` is a folder or
+            one of the inputs.
     """
     try:
         _check_target(path, inputs)
         made = _missing_parents(path)
-    except OSError as error:  # a name that is too long, mostly
+    except OSError as error:  # mostly a name that is too long
         raise DRSformerError(
             f"cannot write {path}: {error.strerror}; choose another name"
         ) from error
@@ -66,7 +66,7 @@ def written_whole(path: Path, *, inputs: Iterable[Path] = ()) -> Iterator[Path]:
             ) from error
         yield from _renamed_at_the_end(Path(name), path)
     except BaseException:
-        for folder in made:  # deepest first; what holds something stays
+        for folder in made:  # deepest first; a folder that holds something stays
             with suppress(OSError):
                 folder.rmdir()
         raise
@@ -110,7 +110,7 @@ def _renamed_at_the_end(temporary: Path, path: Path) -> Iterator[Path]:
 
 
 def _make_durable(path: Path) -> None:
-    """Flush to disk, so that a full disk shows before the rename; give usual permissions."""
+    """Flush to disk, so that a full disk is noticed before the rename; set usual permissions."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
     mask = os.umask(0)

@@ -1,34 +1,37 @@
-"""Derains many images and videos: one bad file is reported and does not stop the others."""
+"""Derains many images and videos: one bad file is reported and does not stop the others.
+
+image   media/pictures.read_image -> Derainer.derain        -> media/picture_writer.write_images
+video   media/videos.VideoReader  -> Derainer.derain_stream -> media/video_writer.written_video
+"""
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import tee
 from pathlib import Path
+from typing import Any
 
 from drsformer.context import QUIET, Context
-from drsformer.contract import Image
 from drsformer.errors import DRSformerError, ImageError
-from drsformer.files import written_whole
 
 from .derainer import Derainer
 from .media.comparison import side_by_side
-from .media.formats import is_video_name
 from .media.jobs import Job, identities, jobs_from_inputs, output_folder
-from .media.pictures import DEFAULT_QUALITY, check_fits, encoded, read_image
+from .media.picture_writer import DEFAULT_QUALITY, check_fits, write_image, write_images
+from .media.pictures import read_image
 from .media.video_writer import written_video
 from .media.videos import VideoReader
 
 
 @dataclass(frozen=True)
-class Settings:
+class OutputSettings:
     """How the outputs are written.
 
     Attributes:
         suffix: the ending to write instead of the input's, such as ".png", or None.
-        compare: write side-by-side pictures too; of a video, of its middle frame.
-        skip_existing: leave out inputs whose outputs exist, whatever made them.
-        quality: of JPEG and WebP, 1 to 100; WebP is lossless at 100.
+        compare: whether to write side-by-side pictures too; of a video, of its middle frame.
+        skip_existing: whether to skip inputs whose outputs exist, whatever wrote them.
+        quality: quality of JPEG and WebP, 1 to 100; WebP is lossless at 100.
     """
 
     suffix: str | None = None
@@ -37,39 +40,70 @@ class Settings:
     quality: int = DEFAULT_QUALITY
 
 
+@dataclass(frozen=True)
+class Failure:
+    """An input that could not be derained.
+
+    Attributes:
+        source: the input.
+        reason: one line that names the input.
+    """
+
+    source: Path
+    reason: str
+
+
 @dataclass
-class Report:
+class Summary:
     """What became of the inputs.
 
     Attributes:
-        images: number of images derained.
-        videos: number of videos derained.
-        skipped: number of inputs left out because their outputs exist.
-        failures: one line for each input that failed.
-        pixels: derained in all, frames included.
-        seconds: spent in all.
+        derained: what was derained.
+        skipped: what was skipped because the outputs exist.
+        failures: what failed.
+        pixels: number of pixels derained, of all images and frames.
+        seconds: time spent on all inputs.
     """
 
-    images: int = 0
-    videos: int = 0
-    skipped: int = 0
-    failures: list[str] = field(default_factory=list)
+    derained: list[Job] = field(default_factory=list)
+    skipped: list[Job] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     pixels: int = 0
     seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the summary as plain values."""
+        return {
+            "derained": [str(job.source) for job in self.derained],
+            "skipped": [str(job.source) for job in self.skipped],
+            "failed": [{"input": str(one.source), "error": one.reason} for one in self.failures],
+            "outputs": list(map(str, self.outputs())),
+            "pixels": self.pixels,
+            "seconds": self.seconds,
+        }
+
+    def outputs(self) -> list[Path]:
+        """Return the files written."""
+        return [path for job in self.derained for path in job.outputs()]
+
+    def inputs(self) -> list[Path]:
+        """Return all inputs."""
+        done = [job.source for job in (*self.derained, *self.skipped)]
+        return done + [failure.source for failure in self.failures]
 
 
 def derain_files(
     inputs: Sequence[Path],
     output: Path,
     derainer: Derainer,
-    settings: Settings,
+    settings: OutputSettings,
     context: Context = QUIET,
-) -> Report:
+) -> Summary:
     """Derain files and folders into a folder.
 
     Args:
         inputs: images, videos, and folders of them.
-        output: the folder to write into; made if needed.
+        output: the folder to write into; it is made if needed.
         derainer: the opened model.
         settings: how to write.
         context: is told about progress.
@@ -78,84 +112,76 @@ def derain_files(
         What was done and what failed. Each output is whole; no input was overwritten.
 
     Raises:
-        DRSformerError: before any output: the inputs collide, a folder holds nothing to
-            derain, or the output folder cannot be written.
+        DRSformerError: before any output is written: two inputs would become one file, a folder
+            holds nothing to derain, or the output folder cannot be written.
     """
     jobs = jobs_from_inputs(inputs, output, suffix=settings.suffix, compare=settings.compare)
     sources = identities([derainer.path, *(job.source for job in jobs)])
-    report, start = Report(), time.perf_counter()
+    summary, start = Summary(), time.perf_counter()
     with output_folder(output):
         for number, job in enumerate(jobs, 1):
             context.step(f"{job.source.name} ({number} of {len(jobs)})")
             try:
-                _check_spares(job, sources)
-                _do(job, derainer, settings, context, report)
+                _check_overwrites_no_input(job, sources)
+                _do(job, derainer, settings, context, summary)
             except DRSformerError as error:
-                report.failures.append(_line(job.source, str(error)))
+                summary.failures.append(_failure(job.source, str(error)))
             except MemoryError:
-                report.failures.append(_line(job.source, "too large for the memory; pass --tile"))
-    report.seconds = time.perf_counter() - start
-    return report
+                reason = "too large for the memory; pass --tile"
+                summary.failures.append(_failure(job.source, reason))
+    summary.seconds = time.perf_counter() - start
+    return summary
 
 
-def _do(job: Job, derainer: Derainer, settings: Settings, context: Context, report: Report) -> None:
+def _do(
+    job: Job, derainer: Derainer, settings: OutputSettings, context: Context, summary: Summary
+) -> None:
     if settings.skip_existing and all(path.exists() for path in job.outputs()):
-        report.skipped += 1
-    elif is_video_name(job.source):
-        report.pixels += _derain_video(job, derainer, context)
-        report.videos += 1
+        summary.skipped.append(job)
+        return
+    if job.kind == "video":
+        summary.pixels += _derain_video(job, derainer, context)
     else:
-        report.pixels += _derain_image(job, derainer, settings, context)
-        report.images += 1
+        summary.pixels += _derain_image(job, derainer, settings.quality, context)
+    summary.derained.append(job)
 
 
-def _derain_image(job: Job, derainer: Derainer, settings: Settings, context: Context) -> int:
-    """Do one image; return its number of pixels."""
+def _derain_image(job: Job, derainer: Derainer, quality: int, context: Context) -> int:
+    """Derain one image; return its number of pixels."""
     picture = read_image(job.source)
-    check_fits(picture, job.target)  # now, not after minutes of deraining
+    check_fits(picture, job.output)  # now, not after minutes of deraining
     derained = picture.with_rgb(derainer.derain(picture.rgb, context.advance))
-    data = encoded(derained, job.target, settings.quality)
-    with written_whole(job.target) as temporary:
-        temporary.write_bytes(data)
-        # inside the block: without the comparison there is no output either
-        _write_compare(job, picture.rgb, derained.rgb)
+    outputs = {job.output: derained}
+    if job.compare is not None:
+        outputs[job.compare] = side_by_side(picture.rgb, derained.rgb)
+    write_images(outputs, quality)
     height, width, _ = picture.rgb.shape
     return int(height * width)
 
 
 def _derain_video(job: Job, derainer: Derainer, context: Context) -> int:
-    """Do one video; return the number of pixels of all frames."""
+    """Derain one video; return the number of pixels of all frames."""
     with (
         VideoReader(job.source) as reader,
         written_video(
-            job.target,
-            fps=reader.fps,
-            height=reader.height,
-            width=reader.width,
+            job.output, fps=reader.fps, height=reader.height, width=reader.width
         ) as write,
     ):
         done = 0
         rainy, again = tee(reader.frames())
-        for frame, clean in zip(again, derainer.derain_stream(rainy), strict=True):
-            write(clean)
+        for frame, derained in zip(again, derainer.derain_stream(rainy), strict=True):
+            write(derained)
             if done in (0, reader.frame_count // 2):
-                shown = frame, clean
+                shown = frame, derained
             done += 1
             context.advance(done, reader.frame_count)
-        _write_compare(job, *shown)
+        if job.compare is not None:
+            write_image(side_by_side(*shown), job.compare)
     return done * reader.height * reader.width
 
 
-def _write_compare(job: Job, rainy: Image, derained: Image) -> None:
-    if job.compare is None:
-        return
-    data = encoded(side_by_side(rainy, derained), job.compare)
-    with written_whole(job.compare) as temporary:
-        temporary.write_bytes(data)
-
-
-def _check_spares(job: Job, sources: set[tuple[int, int]]) -> None:
-    """Raise ImageError where an output is an input, its own or another's, also through links."""
+def _check_overwrites_no_input(job: Job, sources: set[tuple[int, int]]) -> None:
+    """Raise ImageError where an output is an input of this or another job, also through links."""
     for path in job.outputs():
         if identities([path]) & sources:
             raise ImageError(
@@ -164,7 +190,6 @@ def _check_spares(job: Job, sources: set[tuple[int, int]]) -> None:
             )
 
 
-def _line(source: Path, message: str) -> str:
-    """Return one line that names the input."""
+def _failure(source: Path, message: str) -> Failure:
     line = " ".join(message.split())
-    return line if str(source) in line else f"{source}: {line}"
+    return Failure(source, line if str(source) in line else f"{source}: {line}")

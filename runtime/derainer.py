@@ -1,9 +1,9 @@
-"""The runtime in one class: an exported model that turns rainy images into clean ones.
+"""An exported model that turns rainy images into clean ones: the runtime in one class.
 
     with Derainer("derain.onnx") as derainer:
         clean = derainer.derain(rainy)          # uint8 (H, W, 3) RGB, the same size back
 
-A Derainer may be used from several threads at once; the backend's threads are then shared.
+Several threads may use one Derainer at once; they then share the threads of the backend.
 """
 
 from collections import defaultdict
@@ -15,21 +15,24 @@ from typing import Self, cast
 import numpy as np
 
 from drsformer.contract import (
+    Batch,
     Image,
+    Pixels,
     SomeImage,
     check_image,
     cropped,
     image_from_output,
     input_from_image,
+    output_from_pixels,
     padded_size,
     pixels_from_image,
 )
 from drsformer.errors import ModelError, ShapeError
 
-from .backends.base import Precision
-from .bounded_map import in_order
-from .model import Session
-from .tiles import Blend, OnTile, Tiling, derain_tiles
+from .bounded_map import bounded_map
+from .model import Model
+from .options import Precision, RunOptions
+from .tiles import Blend, Feed, Network, OnTile, Tiling, derain_tiles
 
 # A batch pays off while images are small; above these bounds it only costs memory.
 MAX_BATCH = 8
@@ -52,7 +55,7 @@ class Derainer:
         *,
         provider: str | None = None,
         threads: int | None = None,
-        precision: Precision = "f32",
+        precision: Precision = "fp32",
         tile: int | None = None,
         overlap: int = 32,
         blend: Blend = "uniform",
@@ -61,14 +64,12 @@ class Derainer:
 
         Args:
             path: an ONNX file written by `drs-export onnx` or `convert`, or an engine by `trt`.
-            provider: one of `drsformer.runtime.backends.providers.NAMES`; None for the CPU, or for
-                the library that an engine was built with.
-            threads: the backend's threads, at least 1; None for one per core.
-            precision: "f32" computes as the file says; "bf16" is a hint to provider "openvino" to
-                compute in bfloat16 where that is faster (see docs/performance.md for its PSNR).
+            provider: what runs the model; see `RunOptions`.
+            threads: number of the backend's threads; see `RunOptions`.
+            precision: "fp32" or "bf16"; see `RunOptions`.
             tile: longest side of a tile, pixels, a multiple of 8; None for whole images.
-            overlap: pixels that neighbouring tiles share; only looked at with `tile`.
-            blend: "uniform" is the authors' rule, "feather" leaves no seams; only with `tile`.
+            overlap: pixels that neighbouring tiles share; without `tile` it has no effect.
+            blend: "uniform" is the authors' rule, "feather" leaves no seams.
 
         Raises:
             ModelError: the file is unreadable, broken, or not one of ours.
@@ -78,9 +79,9 @@ class Derainer:
         """
         self.path = Path(path)
         self.tiling = None if tile is None else Tiling(tile, overlap, blend)
-        self._session: Session | None = Session(self.path, provider, threads, precision)
-        self.contract = self._session.contract
-        self.provider = provider or self._session.provider
+        self._model: Model | None = Model(self.path, RunOptions(provider, threads, precision))
+        self.contract = self._model.contract
+        self.provider = self._model.provider
 
     def derain(self, image: SomeImage, on_tile: OnTile | None = None) -> SomeImage:
         """Derain one image.
@@ -93,20 +94,18 @@ class Derainer:
             A new image of the same shape and dtype.
 
         Raises:
-            ShapeError: not such an image, or its size fits neither model nor tiling.
+            ShapeError: the image has another dtype or shape, or does not fit the model or tiling.
             ModelError: the network failed, or the Derainer was closed.
         """
-        session = self._opened()
+        model = self._opened()
         check_image(image)
         if self.tiling is not None:
-            return derain_tiles(
-                image, session.run, self.tiling, on_tile, at_once=session.concurrency
-            )
-        if session.takes_pixels:
-            pixels = session.run_pixels(pixels_from_image(image))[0]
+            return _derain_tiles(image, model, self.tiling, on_tile)
+        if model.takes_pixels:
+            pixels = model.run_pixels(pixels_from_image(image))[0]
             result = cast(SomeImage, cropped(pixels, like=image))
         else:
-            result = image_from_output(session.run(input_from_image(image)), like=image)
+            result = image_from_output(model.run(input_from_image(image)), like=image)
         if on_tile:
             on_tile(1, 1)
         return result
@@ -118,43 +117,43 @@ class Derainer:
             images: as for `derain`, of any sizes and dtypes.
 
         Returns:
-            The results, in the images' order. They can differ from `derain`'s by a level where
-            a rounding or a tie in the network falls the other way.
+            The results, in the images' order. They can differ from the results of `derain` by a
+            level, where a rounding or a tie in the network falls the other way.
 
         Raises:
-            ShapeError, ModelError: as `derain`; all images are checked before the first runs.
+            ShapeError, ModelError: as for `derain`; all images are checked before the first runs.
         """
-        session = self._opened()
+        model = self._opened()
         _check_images(images)
         if self.tiling is not None:
             return [self.derain(image) for image in images]
         results: dict[int, Image] = {}
-        for indices in _batches(images, session.largest_batch or MAX_BATCH):
-            outputs = session.run(np.concatenate([input_from_image(images[i]) for i in indices]))
+        for indices in _batches(images, model.largest_batch or MAX_BATCH):
+            outputs = model.run(np.concatenate([input_from_image(images[i]) for i in indices]))
             for i, output in zip(indices, outputs, strict=True):
                 results[i] = image_from_output(output[None], like=images[i])
         return [results[i] for i in range(len(images))]
 
     def derain_stream(self, images: Iterable[Image]) -> Iterator[Image]:
-        """Derain images one after the other as they come; on a GPU several are under way at once.
+        """Derain images one after the other as they come; on a GPU, several at once.
 
         Args:
-            images: as for `derain`; at most `concurrency` are taken ahead of what was yielded.
+            images: as for `derain`; at most `concurrency` are taken ahead of the results yielded.
 
         Yields:
             The results, in the images' order.
 
         Raises:
-            ShapeError, ModelError: as `derain`.
+            ShapeError, ModelError: as for `derain`.
         """
         at_once = self._opened().concurrency if self.tiling is None else 1
-        yield from in_order(self.derain, images, at_once)
+        yield from bounded_map(self.derain, images, at_once)
 
     def close(self) -> None:
         """Free the model; closing twice does nothing."""
-        if self._session is not None:
-            self._session.close()
-        self._session = None
+        if self._model is not None:
+            self._model.close()
+        self._model = None
 
     def __enter__(self) -> Self:
         self._opened()
@@ -168,10 +167,25 @@ class Derainer:
     ) -> None:
         self.close()
 
-    def _opened(self) -> Session:
-        if self._session is None:
+    def _opened(self) -> Model:
+        if self._model is None:
             raise ModelError(f"the Derainer of {self.path} was closed; open a new one")
-        return self._session
+        return self._model
+
+
+def _derain_tiles(
+    image: SomeImage, model: Model, tiling: Tiling, on_tile: OnTile | None
+) -> SomeImage:
+    """Derain in tiles, which a model of 8-bit pixels takes as they are."""
+
+    def run_pixels(pixels: Pixels) -> Batch:
+        return output_from_pixels(model.run_pixels(pixels))
+
+    network: Network = model.run
+    feed: Feed = input_from_image
+    if model.takes_pixels:
+        network, feed = run_pixels, pixels_from_image
+    return derain_tiles(image, network, tiling, on_tile, at_once=model.concurrency, feed=feed)
 
 
 def _check_images(images: Sequence[Image]) -> None:
@@ -183,7 +197,7 @@ def _check_images(images: Sequence[Image]) -> None:
 
 
 def _batches(images: Sequence[Image], limit: int) -> Iterator[list[int]]:
-    """Yield the indices of images that go through the network together."""
+    """Yield the indices of images that share a network call."""
     of_size: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
     for index, image in enumerate(images):
         height, width, _ = image.shape

@@ -1,8 +1,7 @@
-"""Measures derained images against clean targets: Y-PSNR and SSIM, per image and on average."""
+"""Measures derained images against clean ones: Y-PSNR and SSIM, per image and on average."""
 
-import json
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from numpy.typing import NDArray
 from drsformer.context import Context
 from drsformer.contract import Image
 from drsformer.errors import ImageError, ShapeError
-from drsformer.files import written_whole
 from drsformer.metrics import y_psnr, y_ssim
 
 from .derainer import Derainer
@@ -24,11 +22,11 @@ from .media.pictures import read_image
 
 @dataclass(frozen=True)
 class Score:
-    """How close an image is to its target.
+    """How close an image is to its clean one.
 
     Attributes:
-        psnr_db: of the luma; infinite where the two are equal.
-        ssim: of the luma, -1 to 1.
+        psnr_db: PSNR of the luma, dB; infinite where the two are equal.
+        ssim: SSIM of the luma, -1 to 1.
     """
 
     psnr_db: float
@@ -36,8 +34,8 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table: a name, and the scores before and after deraining."""
+class ImageScores:
+    """An image's name, and its scores before and after deraining."""
 
     name: str
     rainy: Score
@@ -45,30 +43,32 @@ class Row:
 
     @property
     def gain_db(self) -> float:
-        """PSNR gained, dB; 0 where both images equal the target."""
+        """PSNR gained, dB; 0 where both images equal the clean one."""
         if self.rainy.psnr_db == self.derained.psnr_db:
             return 0.0
         return self.derained.psnr_db - self.rainy.psnr_db
 
 
-def evaluate_model(derainer: Derainer, pairs: Sequence[Pair], context: Context) -> list[Row]:
+def evaluate_model(
+    derainer: Derainer, pairs: Sequence[Pair], context: Context
+) -> list[ImageScores]:
     """Derain each pair's rainy image and measure the result.
 
     Returns:
-        A row per pair. Images of 16 bits are derained in 16 and measured in 8.
+        The scores of each pair. Images of 16 bits are derained in 16 and measured in 8.
 
     Raises:
-        ImageError: an image cannot be read, or its size is not its target's.
+        ImageError: an image cannot be read, or the images of a pair differ in size.
         DRSformerError: the model cannot take an image.
     """
 
     def derain(pair: Pair, rainy: Image) -> Image:
         return derainer.derain(rainy, context.advance)
 
-    return _rows(pairs, derain, context)
+    return _scores_of_pairs(pairs, derain, context)
 
 
-def evaluate_folder(folder: Path, pairs: Sequence[Pair], context: Context) -> list[Row]:
+def evaluate_folder(folder: Path, pairs: Sequence[Pair], context: Context) -> list[ImageScores]:
     """Measure derained images that exist already, matched by name without ending.
 
     Raises:
@@ -82,24 +82,24 @@ def evaluate_folder(folder: Path, pairs: Sequence[Pair], context: Context) -> li
         _check_same_size(derained, rainy, found[pair.name], pair.rainy)
         return derained
 
-    return _rows(pairs, read, context)
+    return _scores_of_pairs(pairs, read, context)
 
 
-def _rows(
+def _scores_of_pairs(
     pairs: Sequence[Pair], restore: Callable[[Pair, Image], Image], context: Context
-) -> list[Row]:
-    rows = []
+) -> list[ImageScores]:
+    scores = []
     for number, pair in enumerate(pairs, 1):
         context.step(f"{pair.rainy.name} ({number} of {len(pairs)})")
-        rainy, target = read_image(pair.rainy).rgb, read_image(pair.target).rgb
-        _check_same_size(rainy, target, pair.rainy, pair.target)
-        rows.append(_row(pair, rainy, restore(pair, rainy), levels_8bit(target)))
-    return rows
+        rainy, clean = read_image(pair.rainy).rgb, read_image(pair.clean).rgb
+        _check_same_size(rainy, clean, pair.rainy, pair.clean)
+        scores.append(_scores(pair, rainy, restore(pair, rainy), levels_8bit(clean)))
+    return scores
 
 
-def _row(pair: Pair, rainy: Image, derained: Image, clean: NDArray[np.uint8]) -> Row:
+def _scores(pair: Pair, rainy: Image, derained: Image, clean: NDArray[np.uint8]) -> ImageScores:
     try:
-        return Row(pair.name, _score(rainy, clean), _score(derained, clean))
+        return ImageScores(pair.name, _score(rainy, clean), _score(derained, clean))
     except ShapeError as error:
         raise ShapeError(f"{pair.rainy}: {error}") from error
 
@@ -113,34 +113,27 @@ def _check_same_size(one: Image, other: Image, one_path: Path, other_path: Path)
         )
 
 
-def mean_row(rows: Sequence[Row]) -> Row:
-    """Return the row of the averages; dB are averaged as dB, as the literature does."""
-    return Row("mean", _mean([r.rainy for r in rows]), _mean([r.derained for r in rows]))
+def mean_scores(scores: Sequence[ImageScores]) -> ImageScores:
+    """Return the averages, named "mean"; dB are averaged as dB, as the literature does."""
+    return ImageScores(
+        "mean", _mean([s.rainy for s in scores]), _mean([s.derained for s in scores])
+    )
 
 
-def write_json(
-    rows: Sequence[Row], path: Path, *, source: str, inputs: Iterable[Path] = ()
-) -> None:
-    """Write the rows and their mean as JSON, whole or not at all.
+def as_json(scores: Sequence[ImageScores], source: str) -> dict[str, Any]:
+    """Return the scores and their mean as plain values.
 
-    An infinite PSNR (equal images), and what is computed from it, becomes null.
+    An infinite PSNR (of equal images), and what is computed from it, becomes None.
 
     Args:
-        rows: what was measured.
-        path: the new file; an existing one is replaced.
+        scores: what was measured.
         source: what made the derained images: the model or the folder.
-        inputs: files that must not be overwritten.
-
-    Raises:
-        DRSformerError: the place cannot be written.
     """
-    report = {
+    return {
         "derained_by": source,
-        "images": [_as_json(row) for row in rows],
-        "mean": _as_json(mean_row(rows)),
+        "images": [_as_json(one) for one in scores],
+        "mean": _as_json(mean_scores(scores)),
     }
-    with written_whole(path, inputs=inputs) as temporary:
-        temporary.write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", "utf-8")
 
 
 def _score(image: Image, clean: NDArray[np.uint8]) -> Score:
@@ -153,12 +146,12 @@ def _mean(scores: Sequence[Score]) -> Score:
     return Score(sum(s.psnr_db for s in scores) / count, sum(s.ssim for s in scores) / count)
 
 
-def _as_json(row: Row) -> dict[str, Any]:
+def _as_json(scores: ImageScores) -> dict[str, Any]:
     return {
-        "name": row.name,
-        "rainy": {"psnr_db": _finite(row.rainy.psnr_db), "ssim": row.rainy.ssim},
-        "derained": {"psnr_db": _finite(row.derained.psnr_db), "ssim": row.derained.ssim},
-        "gain_db": _finite(row.gain_db),
+        "name": scores.name,
+        "rainy": {"psnr_db": _finite(scores.rainy.psnr_db), "ssim": scores.rainy.ssim},
+        "derained": {"psnr_db": _finite(scores.derained.psnr_db), "ssim": scores.derained.ssim},
+        "gain_db": _finite(scores.gain_db),
     }
 
 

@@ -1,12 +1,12 @@
-"""A backend that is known to hold one of our models.
+"""An opened model file, checked to be one of ours.
 
-Everything that can be wrong with a file is found when it is opened, as a `ModelError`:
-that it cannot be read, is cut short, or is another network's.
+Whatever can be wrong with a file is found when it is opened, as a `ModelError`: the file cannot be
+read, is cut short, or holds another network.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,43 +21,39 @@ from drsformer.contract import (
     output_from_pixels,
     pixels_from_input,
 )
-from drsformer.engine.libraries import FLAVORS
-from drsformer.engine.manifest import is_engine, read_manifest
-from drsformer.errors import DRSformerError, ModelError, ProviderError, ShapeError
+from drsformer.errors import DRSformerError, ModelError, ShapeError
 from drsformer.files import check_readable
 
-from .backends.base import Backend, Precision, TensorInfo
-from .backends.onnxruntime_backend import OnnxRuntimeBackend, one_line
-from .backends.openvino_backend import OpenVinoBackend
-from .backends.providers import DEFAULT, ENGINE_ONLY, EXPORT_IT, OPENVINO, provider_from_name
-
-MOST_THREADS = 1024  # a slip of the keyboard would take minutes to start them
+from .backends.base import EXPORT_IT, TensorInfo, reason_of
+from .backends.providers import open_backend
+from .options import RunOptions
 
 
-class Session:
+class Model:
     """A loaded model; `run` may be called from several threads.
 
     Attributes:
+        path: the file.
+        kind: "onnx" or "engine".
+        provider: the name of what runs the model.
         contract: the interface that the file promises.
-        batch: the only batch size it takes, or None for any.
-        height: the only input height it takes, pixels, or None for any multiple of 8.
-        width: the only input width it takes, likewise.
-        provider: what runs it.
+        batch: the only batch size that the model takes, or None for any.
+        height: the only input height that the model takes, pixels, or None for any multiple of 8.
+        width: the only input width that the model takes, pixels, or None for any multiple of 8.
     """
 
-    def __init__(
-        self, path: Path, provider: str | None, threads: int | None, precision: Precision = "f32"
-    ) -> None:
+    def __init__(self, path: Path, options: RunOptions) -> None:
         """Open a file and check that it is a model that this version can feed.
 
         Raises:
-            ModelError: unreadable, broken, or not one of ours.
-            ProviderError: the provider is unknown or cannot be used; `threads` or `precision`
-                is not what it takes.
+            ModelError: the file is unreadable, broken, or not one of ours.
+            ProviderError: the provider is unknown, cannot be used, or does not take the precision.
         """
-        self.path = path
-        self._backend = _open(path, provider, threads, precision)
-        self.provider = provider or (read_manifest(path).flavor if is_engine(path) else DEFAULT)
+        # ONNX Runtime reports a missing or unreadable file as a protobuf error
+        check_readable(path, ModelError, EXPORT_IT)
+        opened = open_backend(path, options)
+        self.path, self.kind, self.provider = path, opened.kind, opened.provider
+        self._backend = opened.backend
         self.contract = self._read_contract()
         self.batch, self.height, self.width = self._check_tensors()
 
@@ -72,8 +68,8 @@ class Session:
 
         Raises:
             ShapeError: the model was exported for another size, or for fewer images.
-            ModelError: the file has changed since it was opened, or the backend failed, mostly
-                for lack of memory.
+            ModelError: the file has changed since it was opened, or the library that executes the
+                model failed, mostly for lack of memory.
         """
         if self.takes_pixels:
             return output_from_pixels(self.run_pixels(pixels_from_input(batch)))
@@ -83,7 +79,7 @@ class Session:
 
     @property
     def concurrency(self) -> int:
-        """How many runs at once pay."""
+        """How many runs at once are fastest."""
         return self._backend.concurrency
 
     @property
@@ -92,16 +88,16 @@ class Session:
         return self.batch or self._backend.largest_batch
 
     def close(self) -> None:
-        """Free everything now."""
+        """Free all memory of the model."""
         self._backend.close()
 
     @property
     def takes_pixels(self) -> bool:
-        """Whether the model takes and gives 8-bit pixels: `run_pixels` is the direct way then."""
+        """Whether the model takes and gives 8-bit pixels, so that `run_pixels` can be used."""
         return self.contract.dtype == "uint8"
 
     def run_pixels(self, pixels: Pixels) -> Pixels:
-        """Run a model with `takes_pixels`: uint8 (N, H, W, 3) to the same; raises as `run`."""
+        """Run a model that `takes_pixels`: uint8 (N, H, W, 3) to the same; raises as `run` does."""
         self._check_size(*pixels.shape[1:3])
         return np.asarray(self._run(pixels), np.uint8)
 
@@ -110,9 +106,9 @@ class Session:
             output = self._backend.run(self._with_fixed_batch(fed))
         except DRSformerError:
             raise
-        except Exception as error:  # its exceptions have no common base but this
+        except Exception as error:  # the libraries' exceptions have no closer common base
             raise ModelError(
-                f"{self.path} failed on an input of shape {fed.shape}: {one_line(error)}; "
+                f"{self.path} failed on an input of shape {fed.shape}: {reason_of(error)}; "
                 "if memory ran out, derain in pieces with --tile"
             ) from error
         result = output[: len(fed)]
@@ -122,8 +118,8 @@ class Session:
     def _check_result(self, result: NDArray[Any], shape: tuple[int, ...]) -> None:
         if result.shape != shape:
             raise ModelError(
-                f"{self.path} gave {result.shape} for an input of {shape}; it is not a model that "
-                f"keeps its contract, {EXPORT_IT}"
+                f"{self.path} gave {result.shape} for an input of {shape}, which breaks its "
+                f"contract; {EXPORT_IT}"
             )
         if not np.isfinite(result).all():
             raise ModelError(
@@ -145,9 +141,8 @@ class Session:
         if height == (self.height or height) and width == (self.width or width):
             return
         accepted = f"{self.height or 'any'}x{self.width or 'any'}"
-        engine = is_engine(self.path)
         made, remedy = (
-            ("built", "build it with other --shapes") if engine
+            ("built", "build it with other --shapes") if self.kind == "engine"
             else ("exported", "export it with free sizes")
         )  # fmt: skip
         square = self.height is not None and self.height == self.width
@@ -167,7 +162,7 @@ class Session:
         return contract_from_json(metadata[METADATA_KEY], source=str(self.path))
 
     def _check_tensors(self) -> tuple[int | None, int | None, int | None]:
-        """Check that the graph keeps its contract; return its fixed batch, height and width."""
+        """Check that the tensors fit the contract; return the fixed batch, height and width."""
         inputs, outputs = self._backend.inputs, self._backend.outputs
         found = _describe(inputs), _describe(outputs)
         dtype = self.contract.dtype
@@ -194,43 +189,3 @@ def _describe(tensors: Sequence[TensorInfo]) -> str:
 def _shape_text(tensor: TensorInfo) -> str:
     """Return "?x3x?x?" for a tensor of three channels and otherwise free size."""
     return "x".join("?" if size is None else str(size) for size in tensor.shape)
-
-
-def _open(path: Path, provider: str | None, threads: int | None, precision: Precision) -> Backend:
-    # ONNX Runtime words the plain reasons as protobuf errors
-    check_readable(path, ModelError, EXPORT_IT)
-    if threads is not None and not 1 <= threads <= MOST_THREADS:
-        raise ProviderError(
-            f"threads is {threads}; expected 1 to {MOST_THREADS}, or nothing for all"
-        )
-    if precision not in get_args(Precision):
-        raise ProviderError(
-            f"precision is {precision!r}; expected {' or '.join(get_args(Precision))}"
-        )
-    if is_engine(path):
-        return _open_engine(path, provider, precision)
-    if provider in ENGINE_ONLY:
-        raise ProviderError(
-            f"provider {provider!r} runs engines, and {path} is none; build one with "
-            "`drs-export trt`"
-        )
-    if provider == OPENVINO:
-        return OpenVinoBackend(path, threads, precision)
-    if precision != "f32":
-        raise ProviderError(
-            f"provider {provider or DEFAULT!r} computes in the precision that the file says; "
-            f"precision {precision} can be asked of provider {OPENVINO!r} only"
-        )
-    return OnnxRuntimeBackend(path, provider_from_name(provider or DEFAULT), threads)
-
-
-def _open_engine(path: Path, provider: str | None, precision: Precision) -> Backend:
-    from .backends.engine_backend import EngineBackend  # its libraries are extras
-
-    if provider is not None and provider not in FLAVORS:
-        raise ProviderError(
-            f"{path} is an engine, and provider {provider!r} runs ONNX files; leave it out"
-        )
-    if precision != "f32":
-        raise ProviderError(f"{path} computes in the precision it was built with; leave that out")
-    return EngineBackend(path, provider)

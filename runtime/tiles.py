@@ -1,19 +1,19 @@
-"""Derain in overlapping tiles, in memory that does not grow with the image's height.
+"""Derains images in overlapping tiles, in memory that does not grow with their height.
 
-The network's attention and gates look at everything they are given, so a tile's result is not
-the same part of the whole image's result: compare tiled with tiled.
+The network's attention and gates look at their whole input, so a tile's result differs from that
+part of the whole image's result: compare tiled results with tiled ones.
 
-    uniform   the authors' rule: square tiles no larger than the image's shorter side; where
-              tiles overlap, their mean
-    feather   ours: tiles are cut to the image along each axis, and a tile counts less and less
-              towards its edges, so no seam remains where it begins; an image that fits into one
-              tile comes out as if there were no tiling
+    uniform   the authors' rule: tiles are square, no larger than the image's shorter side, and
+              averaged where they overlap
+    feather   our rule: tiles are cut to the image along each axis, and weigh less and less towards
+              their edges, so that no seams remain; an image that fits into one tile gives the same
+              result as without tiling
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from drsformer.contract import (
     CONTRACT,
     Batch,
     Image,
+    Pixels,
     SomeImage,
     image_from_output,
     input_from_image,
@@ -30,21 +31,22 @@ from drsformer.contract import (
 )
 from drsformer.errors import ShapeError
 
-from .bounded_map import in_order
+from .bounded_map import bounded_map
 
 Blend = Literal["uniform", "feather"]
-Network = Callable[[Batch], Batch]
-OnTile = Callable[[int, int], None]  # tiles done, tiles in all
+Network = Callable[[Any], Batch]  # takes what `feed` gives
+Feed = Callable[[Image], Batch | Pixels]
+OnTile = Callable[[int, int], None]  # number of tiles done, number in all
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Where the tiles lie along one axis of the padded image, and how much each pixel counts.
+    """Where the tiles lie along one axis of the padded image, and what each pixel weighs.
 
     Attributes:
         starts: first pixel of each tile, ascending; the last tile ends with the image.
         window: float32 (side,), the weight of a tile's pixels, in (0, 1].
-        total: float32 (length,), the sum of all tiles' weights over each pixel, above 0.
+        total: float32 (length,), the sum of all tiles' weights at each pixel, above 0.
     """
 
     starts: tuple[int, ...]
@@ -58,8 +60,8 @@ class Tiling:
 
     Attributes:
         tile: longest side of a tile, pixels; a multiple of 8.
-        overlap: pixels that neighbours share at least; 0 <= overlap < tile.
-        blend: what becomes of pixels under several tiles.
+        overlap: pixels that neighbouring tiles share at least; 0 <= overlap < tile.
+        blend: how the results of overlapping tiles are joined.
     """
 
     tile: int
@@ -81,7 +83,7 @@ class Tiling:
             raise ShapeError(f"blend is {self.blend!r}; expected {' or '.join(get_args(Blend))}")
 
     def axes(self, height: int, width: int) -> tuple[Axis, Axis]:
-        """Return where tiles go on a padded image, along its height and its width, in pixels.
+        """Lay tiles over a padded image; return its axes of height and of width, in pixels.
 
         Raises:
             ShapeError: uniform tiles, cut to the shorter side, would not exceed the overlap.
@@ -128,19 +130,21 @@ def derain_tiles(
     on_tile: OnTile | None,
     *,
     at_once: int = 1,
+    feed: Feed = input_from_image,
 ) -> SomeImage:
     """Derain an image tile by tile.
 
-    A row of tiles is summed in one band as wide as the image. What no later row touches is
-    finished at once, and the band moves down; each tile is padded and scaled on its own. So
-    beside the image and the result, memory is in proportion to tile times width.
+    A row of tiles is summed in one band as wide as the image. The part that no later row touches
+    is finished at once, and the band moves down; each tile is padded and scaled on its own. So
+    beside the image and the result, memory grows with the tile times the width.
 
     Args:
         image: uint8 or uint16 (H, W, 3), RGB.
-        network: float32 (1, 3, h, w) in [0, 1] to the same shape, not clamped.
-        tiling: how to cut.
-        on_tile: called after each tile with the number done and the number in all.
-        at_once: tiles of a row that may be under way together.
+        network: what `feed` gives of a tile to float32 (1, 3, h, w), not clamped.
+        tiling: how to cut the image.
+        on_tile: called after each tile with the number done and the number in all, or None.
+        at_once: tiles of a row that run at the same time.
+        feed: makes a tile, uint8 or uint16 (h, w, 3), the network's input.
 
     Returns:
         An image of the same shape and dtype.
@@ -154,9 +158,9 @@ def derain_tiles(
     result = np.empty_like(image)
     done, count = 0, len(rows.starts) * len(columns.starts)
     for top, next_top in pairwise((*rows.starts, len(rows.total))):
-        row = _row_of_tiles(image, top, len(window), columns)
+        row = map(feed, _row_of_tiles(image, top, len(window), columns))
         places = (band[:, :, left : left + len(columns.window)] for left in columns.starts)
-        for under, output in zip(places, in_order(network, row, at_once), strict=True):
+        for under, output in zip(places, bounded_map(network, row, at_once), strict=True):
             under += output[0] * window
             done += 1
             if on_tile:
@@ -169,12 +173,12 @@ def derain_tiles(
     return result
 
 
-def _row_of_tiles(image: Image, top: int, height: int, columns: Axis) -> Iterator[Batch]:
-    """Yield each tile of a row as network input."""
+def _row_of_tiles(image: Image, top: int, height: int, columns: Axis) -> Iterator[Image]:
+    """Yield each tile of a row."""
     y, x = _sources(image.shape[0]), _sources(image.shape[1])
     for left in columns.starts:
         right = left + len(columns.window)
-        yield input_from_image(image[np.ix_(y[top : top + height], x[left:right])])
+        yield image[np.ix_(y[top : top + height], x[left:right])]
 
 
 def _sources(length: int) -> NDArray[np.intp]:

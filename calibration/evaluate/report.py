@@ -14,7 +14,8 @@ import onnx
 
 from drsformer.contract import image_from_output, input_from_image
 from drsformer.errors import DRSformerError
-from drsformer.runtime.model import Session
+from drsformer.runtime.model import Model
+from drsformer.runtime.options import RunOptions
 
 from ..crops import Pixels
 from .evaluator import Judge, Quality, mean_quality
@@ -141,11 +142,11 @@ def _runs(
     """Run the models that a runtime can run, in turn; the first run of each is not timed."""
     provider = "cpu" if runtime == "onnxruntime" else runtime
     batch = input_from_image(crop)
-    sessions: dict[str, Session] = {}
+    sessions: dict[str, Model] = {}
     runs: dict[str, _Run] = {}
     for name in names:
         try:
-            session = Session(folder / f"{name}.onnx", provider, threads)
+            session = Model(folder / f"{name}.onnx", RunOptions(provider, threads))
             derained = image_from_output(session.run(batch), crop)
         except DRSformerError:
             continue

@@ -11,11 +11,10 @@ from typing import Any
 
 from drsformer.contract import Batch
 from drsformer.errors import DRSformerError
-from drsformer.runtime.backends.base import Precision
+from drsformer.runtime.options import Precision, RunOptions
 
 Network = Callable[[Batch], Batch]
 
-FLOAT32: Precision = "f32"
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,14 @@ class Candidate:
         title: its name in the report.
         file: the attribute of `CandidateFiles` that it opens.
         provider: the provider that the runtime uses; None for PyTorch.
-        precision: float32 or bfloat16, as `Session` calls them.
+        precision: "fp32" or "bf16".
         compiled: whether torch.compile compiles the network.
     """
 
     title: str
     file: str = "checkpoint"
     provider: str | None = None
-    precision: Precision = FLOAT32
+    precision: Precision = "fp32"
     compiled: bool = False
 
     def open(self, files: CandidateFiles, threads: int) -> Network:
@@ -65,9 +64,9 @@ class Candidate:
         path = getattr(files, self.file)
         if self.provider is None:
             return _torch_network(path, threads, self.precision, compiled=self.compiled)
-        from drsformer.runtime.model import Session
+        from drsformer.runtime.model import Model
 
-        network: Network = Session(path, self.provider, threads, self.precision).run
+        network: Network = Model(path, RunOptions(self.provider, threads, self.precision)).run
         return network
 
 

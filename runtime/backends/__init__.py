@@ -1,1 +1,1 @@
-"""The libraries that execute a model, each behind the interface of `base`."""
+"""The libraries that execute models, each behind the interface of `base`."""

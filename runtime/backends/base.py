@@ -1,11 +1,13 @@
-"""What a session needs of the library that executes a model, whichever it is."""
+"""The interface that `Model` expects of every library that executes models."""
 
+import re
+import textwrap
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
-Precision = Literal["f32", "bf16"]
+EXPORT_IT = "make one with `drs-export onnx`"  # what to do about a file that cannot be used
 
 
 @dataclass(frozen=True)
@@ -13,9 +15,9 @@ class TensorInfo:
     """An input or output of a model.
 
     Attributes:
-        name: as in the file.
-        dtype: as numpy calls it, "float32".
-        shape: sizes; None where any will do.
+        name: the name in the file.
+        dtype: numpy's name of the element type, such as "float32".
+        shape: the sizes; None where the model takes any.
     """
 
     name: str
@@ -27,11 +29,11 @@ class Backend(Protocol):
     """An opened model; `run` may be called from several threads.
 
     Attributes:
-        metadata: the file's own, by key.
-        inputs: in the file's order.
-        outputs: likewise.
-        concurrency: how many runs at once pay; 1 where one uses all there is.
-        largest_batch: most images in one run; None where any number will do.
+        metadata: the file's own metadata, by key.
+        inputs: the model's inputs, in the file's order.
+        outputs: the model's outputs, in the file's order.
+        concurrency: how many runs at once are fastest; 1 where one run uses all cores.
+        largest_batch: most images in one run; None for any number.
     """
 
     concurrency: int
@@ -44,10 +46,18 @@ class Backend(Protocol):
         """Run the network on its one input and return its one output, in the file's types.
 
         Raises:
-            RuntimeError: the library failed, mostly for lack of memory; others as it likes.
+            RuntimeError: the library failed, mostly for lack of memory; some libraries raise
+                exceptions of their own.
         """
         ...
 
     def close(self) -> None:
-        """Free everything now."""
+        """Free all memory of the model."""
         ...
+
+
+def reason_of(error: Exception) -> str:
+    """Return the core of a library's message: no line breaks, none of ONNX Runtime's prefixes."""
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error))
+    text = re.sub(r"^Load model from .* failed: ?", "", text)
+    return textwrap.shorten(text, 240, placeholder=" ...").rstrip(".")

@@ -1,13 +1,11 @@
-"""Models executed by ONNX Runtime.
+"""Runs ONNX files with ONNX Runtime.
 
-On the CPU with one session for each input shape: with sizes that it knows, ONNX Runtime can prove
-shapes equal and fuses a convolution with the sum and the activation behind it. That takes memory:
-a large shape's session is not told its sizes.
+On the CPU each input shape has its own session: with sizes that it knows, ONNX Runtime can prove
+shapes equal and fuses a convolution with the sum and the activation behind it. That takes memory,
+so the session of a large shape is not told its sizes.
 """
 
 import os
-import re
-import textwrap
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -17,18 +15,19 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnxruntime.capi.onnxruntime_pybind11_state import EPFail, NotImplemented
 
+from drsformer.contract import CHANNELS
 from drsformer.errors import ModelError, ProviderError
 
-from .base import TensorInfo
+from ..options import RunOptions
+from .base import EXPORT_IT, TensorInfo, reason_of
 from .memory import trim
-from .providers import EXPORT_IT, Provider, check_in_use
-from .shape_cache import ByShape, Shape
+from .onnxruntime_providers import Provider, check_available, check_in_use
+from .shape_cache import InputShape, ShapeCache
 
-# pixels of a batch up to which a session is told its sizes: 11 % faster, but a frame of 1920x1080
-# then takes the full network 15.1 instead of 12.5 GB (a file without a target)
+# A session is told its sizes up to this many pixels in a batch: that is 11 % faster, but the full
+# network then takes 15.1 instead of 12.5 GB for a frame of 1920x1080 (--runtime any).
 MOST_FIXED_PIXELS = 1024 * 1024
-CHANNELS = 3
-FATAL_ONLY = 4  # ONNX Runtime's log level: each of its errors reaches us as an exception too
+FATAL_ONLY = 4  # ONNX Runtime's log level: its errors are exceptions too
 
 
 class OnnxRuntimeBackend:
@@ -37,23 +36,30 @@ class OnnxRuntimeBackend:
     concurrency = 1
     largest_batch: int | None = None
 
-    def __init__(self, path: Path, provider: Provider, threads: int | None) -> None:
+    def __init__(self, path: Path, provider: Provider, options: RunOptions) -> None:
         """Open a file.
 
+        Args:
+            path: an ONNX file.
+            provider: ONNX Runtime's execution provider to use.
+            options: gives the number of threads.
+
         Raises:
-            ModelError: it is not an ONNX model.
-            ProviderError: the provider cannot run it.
+            ModelError: the file is not an ONNX model.
+            ProviderError: the provider is not installed or cannot run the file.
         """
-        self._path, self._provider, self._threads = path, provider, threads
+        check_available(provider, ort.get_available_providers())
+        self._path, self._provider, self._threads = path, provider, options.threads
         self._state = _state(path)
-        # read without being optimised: that is done for each shape, when it comes
-        general = _open(path, provider, _options(threads, optimised=not provider.by_shape))
+        # a graph is optimised when its shape is known: here, or in `_session_of`
+        optimised = not provider.session_per_shape
+        general = _open(path, provider, _options(options.threads, optimised=optimised))
         self.metadata: dict[str, str] = general.get_modelmeta().custom_metadata_map
         self.inputs = tuple(map(_info, general.get_inputs()))
         self.outputs = tuple(map(_info, general.get_outputs()))
         self._axes = general.get_inputs()[0].shape
-        self._general = None if provider.by_shape else general
-        self._by_shape = ByShape(self._session_of)
+        self._general = None if provider.session_per_shape else general
+        self._sessions = ShapeCache(self._session_of)
 
     def run(self, batch: NDArray[Any]) -> NDArray[Any]:
         """See `Backend`.
@@ -61,17 +67,17 @@ class OnnxRuntimeBackend:
         Raises:
             ModelError: the file has changed since it was opened.
         """
-        session = self._general or self._by_shape.get(batch.shape)
+        session = self._general or self._sessions.get(batch.shape)
         output = session.run([self.outputs[0].name], {self.inputs[0].name: batch})[0]
-        # its own memory: a result that is kept would keep a hole in the session's, which then grows
+        # a copy: a result that is kept would leave a hole in the session's memory, which then grows
         return np.array(output)
 
     def close(self) -> None:
         """See `Backend`."""
         self._general = None
-        self._by_shape.clear()
+        self._sessions.clear()
 
-    def _session_of(self, shape: Shape) -> ort.InferenceSession:
+    def _session_of(self, shape: InputShape) -> ort.InferenceSession:
         """Open the file again, for one input shape."""
         if _state(self._path) != self._state:
             raise ModelError(f"{self._path} has changed since it was opened; open it again")
@@ -86,7 +92,7 @@ class OnnxRuntimeBackend:
 
 
 def _state(path: Path) -> tuple[int, ...] | None:
-    """Return what tells two versions of a file apart; None where there is no file."""
+    """Return what differs between two versions of a file; None where there is no file."""
     try:
         status = os.stat(path)
     except OSError:
@@ -105,12 +111,12 @@ def _options(threads: int | None, *, optimised: bool = True) -> ort.SessionOptio
     if not optimised:
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = FATAL_ONLY
-    # By default an idle thread spins while it waits for the next operator. Our operators last
-    # far longer than the wake-up that spinning saves, and spinning takes the cores from whoever
-    # shares them, the video codec first: a run beside one other busy process was 1.4x slower.
+    # By default an idle thread spins while it waits for the next operator. Our operators last far
+    # longer than the wake-up that spinning saves, and spinning takes the cores from other work,
+    # the video codec first: a run beside one other busy process was 1.4x slower.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # With patterns the second run of a size reserves its whole plan at once, beside what the first
-    # run has piled up: 3.4 instead of 1.9 GB for the full network at 512x512, and no faster.
+    # With memory patterns the second run of a size allocates its whole plan at once, beside what
+    # the first run holds: 3.4 instead of 1.9 GB for the full network at 512x512, and no faster.
     options.enable_mem_pattern = False
     if threads is not None:
         options.intra_op_num_threads = threads
@@ -121,29 +127,22 @@ def _open(path: Path, provider: Provider, options: ort.SessionOptions) -> ort.In
     names = [provider.onnxruntime_name]
     names += [name for name in provider.helpers if name in ort.get_available_providers()]
     try:
-        # enable_fallback: else a failing provider is replaced by another. Release 1.20 ignores
-        # the argument and replaces it anyway; check_in_use finds that.
+        # Without enable_fallback=0 ONNX Runtime replaces a failing provider by another. Release
+        # 1.20 ignores the argument and replaces it anyway; check_in_use finds that.
         session = ort.InferenceSession(path, options, providers=names, enable_fallback=0)
     except NotImplemented as error:
         raise ProviderError(
-            f"provider {provider.name!r} cannot run {path}: {one_line(error)}; a bfloat16 "
+            f"provider {provider.name!r} cannot run {path}: {reason_of(error)}; a bfloat16 "
             "file needs provider 'openvino', or convert with --fp16"
         ) from error
-    except (RuntimeError, EPFail) as error:  # what providers raise; a bad file raises others
+    except (RuntimeError, EPFail) as error:  # providers raise these, a bad file raises others
         raise ProviderError(
-            f"provider {provider.name!r} cannot run {path}: {one_line(error)}; try provider 'cpu'"
+            f"provider {provider.name!r} cannot run {path}: {reason_of(error)}; try provider 'cpu'"
         ) from error
-    except Exception as error:  # its exceptions have no common base but this
+    except Exception as error:  # ONNX Runtime's exceptions have no closer common base
         raise ModelError(
-            f"{path} is not a usable ONNX model: {one_line(error)}; {EXPORT_IT}"
+            f"{path} is not a usable ONNX model: {reason_of(error)}; {EXPORT_IT}"
         ) from error
     check_in_use(provider, session.get_providers())
-    session.disable_fallback()  # nor in the middle of a run
+    session.disable_fallback()  # in the middle of a run
     return session
-
-
-def one_line(error: Exception) -> str:
-    """Return the core of an ONNX Runtime message: no prefix, no path, no line breaks."""
-    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", str(error))
-    text = re.sub(r"^Load model from .* failed: ?", "", text)
-    return textwrap.shorten(text, 240, placeholder=" ...").rstrip(".")

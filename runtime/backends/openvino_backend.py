@@ -1,10 +1,9 @@
-"""Models executed by OpenVINO on the CPU; needs the extra [openvino].
+"""Runs ONNX files with OpenVINO on the CPU; needs the extra [openvino].
 
-OpenVINO plans layouts and memory when it compiles, and plans best for sizes it knows. So a model
-is compiled anew for each input shape.
+OpenVINO plans layouts and memory when it compiles, and plans best for sizes that it knows. So the
+model is compiled for each input shape.
 """
 
-import textwrap
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -14,11 +13,12 @@ from numpy.typing import NDArray
 
 from drsformer.errors import ModelError, ProviderError
 
-from .base import Precision, TensorInfo
-from .providers import EXPORT_IT
-from .shape_cache import ByShape, Shape
+from ..options import Precision, RunOptions
+from .base import EXPORT_IT, TensorInfo, reason_of
+from .shape_cache import InputShape, ShapeCache
 
 DEVICE = "CPU"
+HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's names of precisions
 
 
 class OpenVinoBackend:
@@ -27,18 +27,18 @@ class OpenVinoBackend:
     concurrency = 1
     largest_batch: int | None = None
 
-    def __init__(self, path: Path, threads: int | None, precision: Precision) -> None:
+    def __init__(self, path: Path, options: RunOptions) -> None:
         """Read a file; it is compiled when the first batch comes.
 
         Raises:
             ProviderError: OpenVINO is not installed, or this CPU does not compute in bfloat16.
-            ModelError: it is not an ONNX model.
+            ModelError: the file is not an ONNX model.
         """
         self._path = path
-        self._core = _core(precision)
+        self._core = _core(options.precision)
         self._model = self._read()
-        self._settings = _settings(threads, precision)
-        self._requests = ByShape(self._request_of)
+        self._settings = _settings(options)
+        self._requests = ShapeCache(self._request_of)
         self._lock = Lock()
         self.metadata = _metadata(self._model)
         self.inputs = tuple(_info(port) for port in self._model.inputs)
@@ -56,7 +56,7 @@ class OpenVinoBackend:
         with self._lock:
             self._requests.clear()
 
-    def _request_of(self, shape: Shape) -> Any:
+    def _request_of(self, shape: InputShape) -> Any:
         """Compile the model for one input shape."""
         model = self._model.clone()
         model.reshape(list(shape))
@@ -65,10 +65,9 @@ class OpenVinoBackend:
     def _read(self) -> Any:
         try:
             return self._core.read_model(self._path)
-        except Exception as error:  # its exceptions have no common base but this
-            text = textwrap.shorten(str(error), 240, placeholder=" ...").rstrip(".")
+        except Exception as error:  # OpenVINO's exceptions have no closer common base
             raise ModelError(
-                f"{self._path} is not a usable ONNX model: {text}; {EXPORT_IT}"
+                f"{self._path} is not a usable ONNX model: {reason_of(error)}; {EXPORT_IT}"
             ) from error
 
 
@@ -83,19 +82,19 @@ def _core(precision: Precision) -> Any:
     if precision == "bf16" and "BF16" not in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"):
         raise ProviderError(
             f"{core.get_property(DEVICE, 'FULL_DEVICE_NAME')} does not compute in bfloat16; "
-            "use precision f32"
+            "use precision fp32"
         )
     return core
 
 
-def _settings(threads: int | None, precision: Precision) -> dict[str, Any]:
+def _settings(options: RunOptions) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_PRECISION_HINT": HINTS[options.precision],
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,
     }
-    if threads is not None:
-        settings["INFERENCE_NUM_THREADS"] = threads
+    if options.threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = options.threads
     return settings
 
 

@@ -1,58 +1,26 @@
-"""Execution providers by the names users type; asked for and not usable is an error.
+"""Which backend runs a model: chosen by what the file is and by the provider's name.
 
-ONNX Runtime itself falls back to the CPU when a provider cannot start, with a line in its log.
-A deployment would find that out from its electricity bill, so here it is a `ProviderError`.
+    an engine               the library it was built with          engine_backend
+    an ONNX file            "openvino"                             openvino_backend
+                            ONNX Runtime's providers, "cpu" first  onnxruntime_backend
+
+A backend is imported when it is opened, so none of their libraries needs to be installed for the
+others.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
-import onnxruntime as ort
-
+from drsformer.engine.libraries import FLAVORS
+from drsformer.engine.manifest import is_engine
 from drsformer.errors import ProviderError
 
-EXPORT_IT = "make one with `drs-export onnx`"
+from ..options import RunOptions
+from .base import Backend
+from .onnxruntime_providers import PROVIDERS
 
-
-@dataclass(frozen=True)
-class Provider:
-    """One of ONNX Runtime's ways to execute a model.
-
-    Attributes:
-        name: what users type.
-        onnxruntime_name: what ONNX Runtime calls it.
-        package: what has to be installed to have it.
-        helpers: providers for the nodes this one does not support, before the CPU.
-        by_shape: a session for each input shape pays (measured on the CPU only; opening one
-            takes TensorRT minutes).
-    """
-
-    name: str
-    onnxruntime_name: str
-    package: str
-    helpers: tuple[str, ...] = ()
-    by_shape: bool = False
-
-
-# Each package replaces `onnxruntime`; two of them in one environment overwrite each other's files.
-PROVIDERS = {
-    provider.name: provider
-    for provider in (
-        Provider("cpu", "CPUExecutionProvider", "onnxruntime", by_shape=True),
-        Provider("cuda", "CUDAExecutionProvider", "onnxruntime-gpu[cuda,cudnn]"),
-        # without CUDA as a helper, one unsupported node would copy its tensors to the CPU and back
-        Provider(
-            "tensorrt",
-            "TensorrtExecutionProvider",
-            "onnxruntime-gpu[cuda,cudnn] and TensorRT",
-            helpers=("CUDAExecutionProvider",),
-        ),
-        Provider("directml", "DmlExecutionProvider", "onnxruntime-directml (Windows)"),
-        Provider("coreml", "CoreMLExecutionProvider", "onnxruntime (macOS)"),
-    )
-}
-
-OPENVINO = "openvino"  # not through ONNX Runtime; see openvino_backend.py
+OPENVINO = "openvino"
 DEFAULT = "cpu"
 # These run engines of `drs-export trt`. "tensorrt" does that too, and given an ONNX file it is
 # ONNX Runtime's provider of that name.
@@ -60,35 +28,62 @@ ENGINE_ONLY = ("tensorrt_lean", "tensorrt_rtx")
 NAMES = (*PROVIDERS, OPENVINO, *ENGINE_ONLY)
 
 
-def provider_from_name(name: str) -> Provider:
-    """Return a provider that the installed ONNX Runtime was built with.
+@dataclass(frozen=True)
+class Opened:
+    """An opened model file.
+
+    Attributes:
+        kind: what the file is.
+        provider: the name of the provider in use.
+        backend: runs it.
+    """
+
+    kind: Literal["onnx", "engine"]
+    provider: str
+    backend: Backend
+
+
+def open_backend(path: Path, options: RunOptions) -> Opened:
+    """Find out what a model file is, and open it with the backend that runs it.
 
     Raises:
-        ProviderError: an unknown name, or one whose package is not installed.
+        ModelError: the file is unreadable, broken, or not one of ours.
+        ProviderError: the provider is unknown, not installed, cannot start, or does not run such
+            files or take this precision.
     """
+    return (_open_engine if is_engine(path) else _open_onnx)(path, options)
+
+
+def _open_engine(path: Path, options: RunOptions) -> Opened:
+    from .engine_backend import EngineBackend
+
+    if options.provider is not None and options.provider not in FLAVORS:
+        raise ProviderError(
+            f"{path} is an engine, and provider {options.provider!r} runs ONNX files; leave it out"
+        )
+    if options.precision != "fp32":
+        raise ProviderError(f"{path} computes in the precision it was built with; leave that out")
+    backend = EngineBackend(path, options.provider)
+    return Opened("engine", options.provider or backend.manifest.flavor, backend)
+
+
+def _open_onnx(path: Path, options: RunOptions) -> Opened:
+    name = options.provider or DEFAULT
+    if name in ENGINE_ONLY:
+        raise ProviderError(
+            f"provider {name!r} runs engines, and {path} is none; build one with `drs-export trt`"
+        )
+    if name == OPENVINO:
+        from .openvino_backend import OpenVinoBackend
+
+        return Opened("onnx", name, OpenVinoBackend(path, options))
+    if options.precision != "fp32":
+        raise ProviderError(
+            f"provider {name!r} computes in the precision that the file says; "
+            f"precision {options.precision} can be asked of provider {OPENVINO!r} only"
+        )
     if name not in PROVIDERS:
         raise ProviderError(f"unknown provider {name!r}; expected one of {', '.join(NAMES)}")
-    provider = PROVIDERS[name]
-    available = ort.get_available_providers()
-    if provider.onnxruntime_name not in available:
-        present = [p.name for p in PROVIDERS.values() if p.onnxruntime_name in available]
-        raise ProviderError(
-            f"provider {name!r} is not in the installed ONNX Runtime, which has "
-            f"{', '.join(present)}; install {provider.package} in its place, or use one it has"
-        )
-    return provider
+    from .onnxruntime_backend import OnnxRuntimeBackend
 
-
-def check_in_use(provider: Provider, in_use: Sequence[str]) -> None:
-    """Raise ProviderError unless a session runs on the provider it was asked to.
-
-    Args:
-        provider: what was asked for.
-        in_use: what the session reports, highest priority first.
-    """
-    if not in_use or in_use[0] != provider.onnxruntime_name:
-        raise ProviderError(
-            f"provider {provider.name!r} is installed but could not start, and ONNX Runtime "
-            f"fell back to {', '.join(in_use) or 'nothing'}; its log says why (mostly a driver or "
-            f"library version), or use provider 'cpu'"
-        )
+    return Opened("onnx", name, OnnxRuntimeBackend(path, PROVIDERS[name], options))

@@ -1,6 +1,6 @@
-"""What a backend prepares for one input shape, kept for the next input of that shape.
+"""Keeps what a backend prepares for an input shape, for the next input of that shape.
 
-A runtime that knows the sizes plans better: it fuses more and lays tensors out once. Tiles have
+A library that knows the sizes plans better: it fuses more and lays tensors out once. Tiles have
 one shape, a video has one, a folder of photos mostly has two; so the last few are kept.
 """
 
@@ -12,29 +12,35 @@ from typing import Generic, TypeVar
 
 from drsformer.contract import CHANNELS
 
-Shape = tuple[int, ...]
+InputShape = tuple[int, ...]
 T = TypeVar("T")
 
 SHAPES_KEPT = 2  # each has its own copy of the weights
-# Each keeps the memory of its last run too, up to 6 KB a pixel: beside a large frame, none is kept.
+# Each also keeps the memory of its last run, up to 6 KB a pixel: none is kept beside a large frame.
 PIXELS_KEPT = 400_000
 
 
-class ByShape(Generic[T]):
-    """Things by input shape, of four sizes in any layout; threads may share it."""
+class ShapeCache(Generic[T]):
+    """What a function makes of an input shape, of four sizes in any layout; threads may share it.
 
-    def __init__(self, make: Callable[[Shape], T]) -> None:
-        """Take the function that prepares for a shape."""
+    Its length is the number of shapes kept.
+    """
+
+    def __init__(self, make: Callable[[InputShape], T]) -> None:
+        """Make an empty cache.
+
+        Args:
+            make: called for a shape that is not kept.
+        """
         self._make = make
-        self._kept: OrderedDict[Shape, T] = OrderedDict()
+        self._kept: OrderedDict[InputShape, T] = OrderedDict()
         self._lock = Lock()
 
     def __len__(self) -> int:
-        """Return the number of shapes kept."""
         return len(self._kept)
 
-    def get(self, shape: Shape) -> T:
-        """Return what belongs to a shape; those used longest ago make room for a new one."""
+    def get(self, shape: InputShape) -> T:
+        """Return what belongs to a shape; a new one replaces those used longest ago."""
         with self._lock:
             if shape not in self._kept:
                 while self._kept and not self._has_room(shape):
@@ -44,10 +50,10 @@ class ByShape(Generic[T]):
             return self._kept[shape]
 
     def clear(self) -> None:
-        """Let everything go."""
+        """Drop all cached objects."""
         with self._lock:
             self._kept.clear()
 
-    def _has_room(self, shape: Shape) -> bool:
+    def _has_room(self, shape: InputShape) -> bool:
         pixels = sum(prod(each) // CHANNELS for each in (shape, *self._kept))
         return len(self._kept) < SHAPES_KEPT and pixels <= PIXELS_KEPT

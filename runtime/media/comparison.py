@@ -1,4 +1,4 @@
-"""The picture of `--compare`: rainy on the left, derained on the right, labels above."""
+"""Makes the picture of `--compare`: rainy on the left, derained on the right, labels above."""
 
 import cv2
 import numpy as np
@@ -21,10 +21,10 @@ def side_by_side(rainy: Image, derained: Image) -> Picture:
 
     Args:
         rainy: uint8 or uint16 (H, W, 3), RGB.
-        derained: of the same shape and dtype.
+        derained: an image of the same shape and dtype.
 
     Returns:
-        A picture of W + 4 + W pixels by H and a header; both halves are copied unscaled.
+        A picture W + 4 + W pixels wide, with both images unscaled below a header.
     """
     height, width, _ = rainy.shape
     header = int(np.clip(height // 16, _SMALLEST_HEADER, _LARGEST_HEADER))
@@ -36,14 +36,14 @@ def side_by_side(rainy: Image, derained: Image) -> Picture:
 
 
 def levels_8bit(image: Image) -> NDArray[np.uint8]:
-    """Return an image in 8-bit levels: 16-bit ones are divided by 257 and rounded."""
+    """Return an image in 8-bit levels; those of 16 bits are divided by 257 and rounded."""
     if image.dtype == np.uint8:
         return image.astype(np.uint8, copy=False)
     return np.rint(image / 257.0).astype(np.uint8)
 
 
 def _label(text: str, height: int, width: int) -> NDArray[np.uint8]:
-    """Write a word into a strip, as large as fits."""
+    """Return a strip with a word as large as fits."""
     strip = np.full((height, width, 3), _BACKGROUND, np.uint8)
     (text_width, text_height), _ = cv2.getTextSize(text, _FONT, 1.0, 1)
     scale = min(0.6 * height / text_height, 0.9 * width / text_width)

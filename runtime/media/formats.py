@@ -1,18 +1,21 @@
-"""What a file is by its name and an image by its first bytes, before any decoder touches it.
+"""Says what a file is: image or video by its name, and an image's format by its first bytes.
 
-Formats are told apart by content, as decoders do; names only decide what is written. Files of
-several pictures are refused, because a decoder would hand back the first and drop the rest.
+The content decides how an image is read, as decoders do it; the name decides how one is written.
+Files of several pictures are refused, because a decoder would return the first and drop the rest.
 """
 
 import struct
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from drsformer.errors import ImageError
 
 from .tiff import directory_from_bytes
 
-# what a name's ending asks the encoder for
+Kind = Literal["image", "video"]
+
+# a name's ending -> the format that is written
 IMAGE_FORMATS = {
     ".png": "PNG",
     ".jpg": "JPEG",
@@ -23,7 +26,7 @@ IMAGE_FORMATS = {
     ".bmp": "BMP",
 }
 
-# likewise, and OpenCV's name of the codec
+# a name's ending -> OpenCV's name of the codec that is written
 VIDEO_CODECS = {
     ".mp4": "mp4v",
     ".m4v": "mp4v",
@@ -43,21 +46,19 @@ _STARTS = {
 _SAMPLES_PER_PIXEL = 277
 
 
-def is_image_name(path: Path) -> bool:
-    """Whether the name ends as one of the image formats that are read and written."""
-    return path.suffix.lower() in IMAGE_FORMATS
-
-
-def is_video_name(path: Path) -> bool:
-    """Whether the name ends as one of the video containers that are read and written."""
-    return path.suffix.lower() in VIDEO_CODECS
+def kind_from_name(path: Path) -> Kind | None:
+    """Return what a name's ending says the file is; None for endings that are not read."""
+    ending = path.suffix.lower()
+    if ending in IMAGE_FORMATS:
+        return "image"
+    return "video" if ending in VIDEO_CODECS else None
 
 
 def format_from_name(path: Path) -> str:
-    """Return the format a file of this name is written in.
+    """Return the format that an image of this name is written in.
 
     Raises:
-        ImageError: the name's ending is none of ours.
+        ImageError: the name's ending stands for no format that is written.
     """
     try:
         return IMAGE_FORMATS[path.suffix.lower()]
@@ -69,14 +70,14 @@ def format_from_name(path: Path) -> str:
 
 
 def format_from_bytes(data: bytes, path: Path) -> str:
-    """Return the format that the first bytes show, whatever the file is called.
+    """Return an image's format by its first bytes, whatever the file is called.
 
     Args:
-        data: the whole file.
-        path: its name, for the error.
+        data: the content of the file.
+        path: the file's name, for the error.
 
     Raises:
-        ImageError: empty, or none of the formats.
+        ImageError: the file is empty, or has none of the formats that are read.
     """
     if not data:
         raise ImageError(f"{path}: the file is empty (0 bytes); copy it again from its source")
@@ -88,14 +89,13 @@ def format_from_bytes(data: bytes, path: Path) -> str:
     raise ImageError(f"{path}: not a PNG, JPEG, WebP, TIFF or BMP image, whatever its name says")
 
 
-def check_one_picture(data: bytes, path: Path) -> None:
+def check_one_picture(data: bytes, format_name: str, path: Path) -> None:
     """Raise ImageError for an animation, a TIFF of several pages, or a TIFF of grey and alpha."""
-    name = format_from_bytes(data, path)
-    if name == "PNG" and "acTL" in _png_chunks_before_pixels(data):
+    if format_name == "PNG" and "acTL" in _png_chunks_before_pixels(data):
         raise ImageError(f"{path}: an animated PNG; save its frames as separate files")
-    if name == "WebP" and data[12:16] == b"VP8X" and data[20:21] and data[20] & 2:
+    if format_name == "WebP" and data[12:16] == b"VP8X" and data[20:21] and data[20] & 2:
         raise ImageError(f"{path}: an animated WebP; save its frames as separate files")
-    if name == "TIFF":
+    if format_name == "TIFF":
         _check_tiff(data, path)
 
 
@@ -104,7 +104,7 @@ def _png_chunks_before_pixels(data: bytes) -> set[str]:
 
 
 def _png_chunk_names(data: bytes) -> Iterator[str]:
-    """Names of the chunks up to the first pixels; stops quietly where the file is cut off."""
+    """Yield the chunks' names up to the first pixels, or up to where the file is cut off."""
     place = 8
     while place + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, place)
@@ -121,5 +121,5 @@ def _check_tiff(data: bytes, path: Path) -> None:
     if directory.next_place:
         raise ImageError(f"{path}: a TIFF of several pages; save each page as its own file")
     if directory.values.get(_SAMPLES_PER_PIXEL) == 2:
-        # OpenCV reads these as plain grey: the alpha would be lost without a word
+        # OpenCV reads these as plain grey: the alpha would be lost silently
         raise ImageError(f"{path}: a TIFF of grey and alpha, which cannot be read; save it as RGBA")

@@ -1,15 +1,15 @@
-"""Which file becomes which: the list of work, made and checked before any of it is done."""
+"""Lists which file becomes which, and checks the list before any work is done."""
 
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from drsformer.errors import DRSformerError, ImageError
 
-from .formats import IMAGE_FORMATS, VIDEO_CODECS, is_image_name, is_video_name
+from .formats import IMAGE_FORMATS, VIDEO_CODECS, Kind, kind_from_name
 
 
 @dataclass(frozen=True)
@@ -17,18 +17,20 @@ class Job:
     """One input and what it becomes.
 
     Attributes:
-        source: an image or a video; it may turn out to be missing or bad.
-        target: the file to write.
+        kind: what the source is by its name; "image" where the name says nothing.
+        source: the file to read; it may turn out to be missing or bad.
+        output: the file to write.
         compare: the side-by-side picture to write, or None.
     """
 
+    kind: Kind
     source: Path
-    target: Path
+    output: Path
     compare: Path | None = None
 
     def outputs(self) -> list[Path]:
         """Return the files this job writes."""
-        return [self.target] if self.compare is None else [self.target, self.compare]
+        return [self.output] if self.compare is None else [self.output, self.compare]
 
 
 def jobs_from_inputs(
@@ -36,29 +38,27 @@ def jobs_from_inputs(
 ) -> list[Job]:
     """List the work in a fixed order.
 
-    A file goes to `output` under its own name. A folder's images and videos go there in the
-    folder's own structure; names that start with a dot, and `output` itself, are left out.
+    A file goes to `output` under its own name. A folder's images and videos keep the folder's
+    structure there; names that start with a dot, and `output` itself, are left out.
 
     Args:
         inputs: files and folders.
-        output: the folder to write into; need not exist.
-        suffix: the ending to write instead, such as ".png"; it changes images only if it is an
-            image's, and videos only if it is a video's.
-        compare: ask for side-by-side pictures.
+        output: the folder to write into; it need not exist.
+        suffix: the ending to write instead, such as ".png"; an image's ending changes images only,
+            and a video's changes videos only.
+        compare: whether to write side-by-side pictures.
 
     Raises:
-        ImageError: a folder without images, or two inputs that would become one file.
+        ImageError: a folder holds no image or video, or two inputs would become one file.
     """
-    places = dict.fromkeys(pair for path in inputs for pair in _placed(path, output))
-    jobs = [
-        _job(source, output / _renamed(relative, suffix), compare) for source, relative in places
-    ]
+    placed = {job: None for path in inputs for job in _placed(path, output)}
+    jobs = [_renamed(job, suffix, compare) for job in placed]
     _check_distinct(jobs)
     return jobs
 
 
 def identities(paths: Iterable[Path]) -> set[tuple[int, int]]:
-    """Return device and inode of the files that exist, so that links are seen through."""
+    """Return device and inode of the files that exist, which links share with their file."""
     found = set()
     for path in paths:
         with suppress(OSError):
@@ -69,10 +69,10 @@ def identities(paths: Iterable[Path]) -> set[tuple[int, int]]:
 
 @contextmanager
 def output_folder(path: Path) -> Iterator[None]:
-    """Make a folder and check that it can be written; folders made in vain are removed again.
+    """Make a folder and check that it can be written; remove what stays empty in the end.
 
     Raises:
-        DRSformerError: it cannot be made or written.
+        DRSformerError: the folder cannot be made or written.
     """
     made: list[Path] = []
     try:
@@ -87,30 +87,30 @@ def output_folder(path: Path) -> Iterator[None]:
             ) from error
         yield
     finally:
-        for folder in made:  # deepest first; what holds something stays
+        for folder in made:  # deepest first; a folder that holds something stays
             with suppress(OSError):
                 folder.rmdir()
 
 
-def _placed(path: Path, output: Path) -> list[tuple[Path, Path]]:
-    """Return each file of an input and its place below the output folder."""
+def _placed(path: Path, output: Path) -> list[Job]:
+    """Return a job for each file of an input, under its own name below the output folder."""
     if not _is_folder(path):
-        return [(path, Path(path.name))]
+        return [Job(kind_from_name(path) or "image", path, output / path.name)]
     if path.resolve() == output.resolve():
         raise ImageError(f"{path} is input and output; choose another --output folder")
-    files = [
-        file
+    jobs = [
+        Job(kind, file, output / file.relative_to(path))
         for file in _files(path, output.resolve())
-        if is_image_name(file) or is_video_name(file)
+        if (kind := kind_from_name(file))
     ]
-    if not files:
+    if not jobs:
         endings = ", ".join([*IMAGE_FORMATS, *VIDEO_CODECS])
         raise ImageError(f"{path}: the folder holds no image or video; known endings: {endings}")
-    return [(file, file.relative_to(path)) for file in files]
+    return jobs
 
 
 def _is_folder(path: Path) -> bool:
-    """Whether it is a folder; what we may not even look at counts as a file, and fails as one."""
+    """Whether a path is a folder; one without permission counts as a file, and fails as one."""
     try:
         return path.is_dir()
     except OSError:
@@ -133,19 +133,23 @@ def _cannot_list(error: OSError) -> None:
     raise ImageError(f"{error.filename}: the folder cannot be read: {error.strerror}") from error
 
 
-def _renamed(path: Path, suffix: str | None) -> Path:
-    if suffix is None or is_video_name(path) != (suffix in VIDEO_CODECS):
-        return path
-    # .jpg asks for a format, not for a spelling
-    return path if _is_same_format(path.suffix.lower(), suffix) else path.with_suffix(suffix)
+def _renamed(job: Job, suffix: str | None, compare: bool) -> Job:
+    """Return the job with the ending that was asked for, and with its side-by-side picture."""
+    output = job.output
+    if (
+        suffix is not None
+        and (job.kind == "video") == (suffix in VIDEO_CODECS)
+        # ".jpg" asks for a format: a name that ends in ".jpeg" keeps its spelling
+        and not _is_same_format(output.suffix.lower(), suffix)
+    ):
+        output = output.with_suffix(suffix)
+    return replace(
+        job, output=output, compare=output.with_suffix(".compare.png") if compare else None
+    )
 
 
 def _is_same_format(one: str, other: str) -> bool:
     return one == other or IMAGE_FORMATS.get(one, one) == IMAGE_FORMATS.get(other, other)
-
-
-def _job(source: Path, target: Path, compare: bool) -> Job:
-    return Job(source, target, target.with_suffix(".compare.png") if compare else None)
 
 
 def _check_distinct(jobs: Sequence[Job]) -> None:

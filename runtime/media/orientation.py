@@ -1,6 +1,6 @@
-"""Which way up a picture is: reads the EXIF orientation, turns the pixels, and says so in the EXIF.
+"""Turns pictures upright: reads the EXIF orientation, turns the pixels, and updates the EXIF.
 
-OpenCV turns pictures itself only when it also drops alpha, so it is done here.
+OpenCV turns pictures only when it also drops their alpha, so they are turned here.
 """
 
 import struct
@@ -13,7 +13,7 @@ from .tiff import directory_from_bytes
 
 UPRIGHT = 1
 _ORIENTATION = 274  # the EXIF tag
-_PREFIX = b"Exif\0\0"  # some writers leave it on
+_PREFIX = b"Exif\0\0"  # some programs write it into the EXIF itself
 
 
 def orientation_from_exif(exif: bytes) -> int:

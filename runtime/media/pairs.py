@@ -1,44 +1,44 @@
-"""Which rainy image belongs to which clean one: files of one name, whatever their endings."""
+"""Pairs rainy images with clean ones: files of one name, whatever their endings."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from drsformer.errors import ImageError
 
-from .formats import is_image_name
+from .formats import kind_from_name
 
 _LISTED = 5  # names in an error
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A rainy image and its clean target, files of one name up to the ending."""
+    """A rainy and a clean image, files of one name up to the ending."""
 
     name: str
     rainy: Path
-    target: Path
+    clean: Path
 
 
-def pairs_from_folders(rainy: Path, target: Path) -> list[Pair]:
+def pairs_from_folders(rainy: Path, clean: Path) -> list[Pair]:
     """Match the images of two folders by their names without endings, in name order.
 
     Raises:
-        ImageError: a folder is missing or empty, a name occurs twice or has no counterpart.
+        ImageError: a folder is missing or empty, or a name occurs twice or has no counterpart.
     """
-    rainy_files, target_files = images_by_name(rainy), images_by_name(target)
-    check_counterparts(rainy_files, target, target_files)
-    check_counterparts(target_files, rainy, rainy_files)
-    return [Pair(name, file, target_files[name]) for name, file in rainy_files.items()]
+    rainy_files, clean_files = images_by_name(rainy), images_by_name(clean)
+    check_counterparts(rainy_files, clean, clean_files)
+    check_counterparts(clean_files, rainy, rainy_files)
+    return [Pair(name, file, clean_files[name]) for name, file in rainy_files.items()]
 
 
 def images_by_name(folder: Path) -> dict[str, Path]:
-    """Return name without ending -> file, for the images right in a folder, in name order.
+    """Return the images right in a folder in name order, by their names without endings.
 
     Raises:
         ImageError: the folder is missing or holds no image, or a name occurs twice.
     """
     try:
-        files = sorted(path for path in folder.iterdir() if is_image_name(path))
+        files = sorted(path for path in folder.iterdir() if kind_from_name(path) == "image")
     except OSError as error:
         raise ImageError(f"{folder}: the folder cannot be read: {error.strerror}") from error
     found: dict[str, Path] = {}
@@ -54,7 +54,7 @@ def images_by_name(folder: Path) -> dict[str, Path]:
 
 
 def check_counterparts(wanted: dict[str, Path], folder: Path, found: dict[str, Path]) -> None:
-    """Raise ImageError unless each name of `wanted` is in `found`, the content of `folder`."""
+    """Raise ImageError unless each name of `wanted` is in `found`, the images of `folder`."""
     missing = [str(file) for name, file in wanted.items() if name not in found]
     if missing:
         more = ", ..." if len(missing) > _LISTED else ""

@@ -1,7 +1,7 @@
-"""Keeps the C libraries' own words off the user's terminal.
+"""Keeps the messages of C libraries off the user's terminal.
 
 libpng, libtiff and FFmpeg write to file descriptor 2 themselves, past `sys.stderr` and past
-OpenCV's log level; what they say is turned into one line of ours by whoever calls them.
+OpenCV's log level. Our functions that call them raise an error of one line instead.
 """
 
 import os
@@ -18,7 +18,7 @@ def muted_stderr() -> Iterator[None]:
     sys.stderr.flush()
     try:
         kept = os.dup(_STDERR)
-    except OSError:  # stderr is closed: nothing to keep quiet
+    except OSError:  # stderr is closed, so nothing can be written to it
         yield
         return
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -1,7 +1,7 @@
-"""The first directory of a TIFF structure: TIFF files are one, and so is EXIF inside other files.
+"""Reads the first directory of a TIFF structure, which TIFF files and EXIF metadata both are.
 
-A structure is "II" or "MM" (the byte order), 42, the place of the first directory; a directory
-is a count, entries of 12 bytes (tag, type, count, value or its place), the next directory's place.
+A structure is "II" or "MM" (the byte order), 42, and the place of the first directory. A directory
+is a count, entries of 12 bytes (tag, type, count, value or its place), and the next one's place.
 """
 
 import struct
@@ -16,7 +16,7 @@ _PREMULTIPLIED, _PLAIN = 1, 2
 
 @dataclass(frozen=True)
 class Directory:
-    """Short values of the first directory.
+    """The 16-bit values of a directory.
 
     Attributes:
         byte_order: "<" or ">", as in `struct`.
@@ -32,7 +32,7 @@ class Directory:
 
 
 def directory_from_bytes(data: bytes) -> Directory | None:
-    """Return the first directory, or None where the bytes are no whole TIFF directory."""
+    """Return the first directory, or None where the bytes hold no complete one."""
     order = _BYTE_ORDERS.get(data[:2])
     if order is None:
         return None
@@ -50,8 +50,8 @@ def directory_from_bytes(data: bytes) -> Directory | None:
 def with_untouched_colours(tiff: bytes) -> bytes:
     """Return a TIFF file whose colours a decoder leaves alone.
 
-    libtiff multiplies 8-bit colours by their alpha, which loses bits for good, unless the file
-    says that this was done before.
+    libtiff multiplies 8-bit colours by their alpha, which loses bits, unless the file says that
+    its colours are multiplied already.
     """
     directory = directory_from_bytes(tiff)
     if directory is None or directory.values.get(_EXTRA_SAMPLES) != _PLAIN:

@@ -1,13 +1,14 @@
 """Writes a video that appears whole or not at all.
 
-OpenCV decides what can be encoded; its wheels hold no H.264 encoder. So, by the name's ending:
+The name's ending chooses among the codecs that OpenCV's wheels hold; H.264 is not among them:
 
     .mp4 .m4v .mov   MPEG-4 part 2, lossy, plays nearly everywhere
     .avi             Motion JPEG, lossy
     .mkv             FFV1, lossless and large
     .webm            VP9, lossy
 
-OpenCV's own Motion JPEG encoder would take odd sizes, but rounds the frame rate to whole numbers.
+OpenCV's own Motion JPEG encoder would take odd sizes, but it rounds the frame rate to whole
+numbers, so FFmpeg's is used.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,16 +30,16 @@ from .quiet import muted_stderr
 def written_video(
     path: Path, *, fps: float, height: int, width: int
 ) -> Iterator[Callable[[Image], None]]:
-    """Give a function that appends a uint8 frame; the video appears whole or not at all.
+    """Give a function that appends a uint8 frame to a new video.
 
     Args:
         path: the new file; its ending chooses the codec.
         fps: frames per second.
-        height: of every frame, pixels, even.
-        width: likewise.
+        height: height of every frame, pixels; an even number.
+        width: width of every frame, pixels; an even number.
 
     Raises:
-        ImageError: no codec for the ending or the size, or a frame was not encoded.
+        ImageError: there is no codec for the ending or the size, or a frame was not encoded.
         DRSformerError: the place cannot be written, or the disk is full.
     """
     codec = _codec_from_name(path)
@@ -71,7 +72,7 @@ def _codec_from_name(path: Path) -> str:
 
 
 def _check_size(path: Path, height: int, width: int) -> None:
-    """Refuse odd sizes: OpenCV would cut the last row or column off without a word."""
+    """Refuse odd sizes: OpenCV would cut off the last row or column silently."""
     if height % 2 or width % 2:
         raise ImageError(
             f"{path}: frames of {width} x {height} pixels; OpenCV encodes even sizes only, "
@@ -101,7 +102,7 @@ def _encode(encoder: cv2.VideoWriter, frame: Image, path: Path) -> None:
 
 
 def _check_frames(temporary: Path, count: int, path: Path) -> None:
-    """Count what can be read back: OpenCV does not say when a frame could not be written."""
+    """Count the frames that can be read back: OpenCV does not report one that was not written."""
     with muted_stderr():
         capture = cv2.VideoCapture(str(temporary), cv2.CAP_FFMPEG)
         found = 0

@@ -27,16 +27,16 @@ class VideoReader:
     Attributes:
         path: the file.
         fps: frames per second, the average where it varies.
-        frame_count: as the file announces it; 0 where it does not.
-        height: of the upright frames, pixels.
-        width: likewise.
+        frame_count: number of frames that the file announces; 0 where it announces none.
+        height: height of the upright frames, pixels.
+        width: width of the upright frames, pixels.
     """
 
     def __init__(self, path: Path) -> None:
         """Open a video.
 
         Raises:
-            ImageError: missing, unreadable, or without a video stream.
+            ImageError: the file is missing or unreadable, or holds no video.
         """
         _check_readable(path)
         self.path = path
@@ -55,13 +55,14 @@ class VideoReader:
         """Yield uint8 (H, W, 3) RGB frames.
 
         Raises:
-            ImageError: after the last frame, if there are fewer than announced.
+            ImageError: after the last frame, if there were fewer than the file announces.
         """
         count, last_s = 0, 0.0
         while (frame := self._next_frame()) is not None:
             count, last_s = count + 1, self._number(cv2.CAP_PROP_POS_MSEC) / 1000
             yield frame
-        # Both are asked: the count of an .mkv is an estimate, the duration ignores a still end.
+        # Both count and duration must be short: an .mkv estimates its count, and a still end has no
+        # duration.
         expected_s = (self.frame_count - _SLACK_FRAMES) / self.fps
         if count == 0 or (count < self.frame_count and last_s < expected_s):
             raise ImageError(
@@ -82,7 +83,7 @@ class VideoReader:
             self._capture.release()
 
     def _number(self, key: int) -> float:
-        """Return a property; 0 for what the file does not know (OpenCV: negative, NaN or 0)."""
+        """Return a property; 0 where the file has none (OpenCV reports negative, NaN or 0)."""
         value = self._capture.get(key)
         return value if math.isfinite(value) and value > 0 else 0.0
 
@@ -93,7 +94,7 @@ class VideoReader:
 
 
 def _check_readable(path: Path) -> None:
-    """Find the plain reasons first: OpenCV only says that it failed."""
+    """Raise ImageError for a missing or empty file: OpenCV would only report that it failed."""
     try:
         with path.open("rb") as file:
             empty = not file.read(1)

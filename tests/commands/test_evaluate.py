@@ -62,7 +62,7 @@ def test_the_models_outputs_are_measured(
 
 
 def options(rainy: Path, target: Path) -> tuple[object, ...]:
-    return "--input", rainy, "--target", target
+    return "--rainy", rainy, "--clean", target
 
 
 def test_ready_made_outputs_are_measured_without_a_model(
@@ -70,7 +70,7 @@ def test_ready_made_outputs_are_measured_without_a_model(
 ) -> None:
     rainy, target = folders
     report = tmp_path / "report.json"
-    command = ("evaluate", *options(rainy, target), "--outputs", rainy, "--json", report)
+    command = ("evaluate", *options(rainy, target), "--derained", rainy, "--json", report)
     outcome = drs_export(*command)
     assert (outcome.code, outcome.err) == (0, [])
     found = json.loads(report.read_text())
@@ -81,7 +81,7 @@ def test_ready_made_outputs_are_measured_without_a_model(
 
 def test_the_table_holds_each_image_and_the_mean(folders: tuple[Path, Path]) -> None:
     rainy, target = folders
-    outcome = drs_export("evaluate", *options(rainy, target), "--outputs", rainy)
+    outcome = drs_export("evaluate", *options(rainy, target), "--derained", rainy)
     lines = [line.split() for line in outcome.out if line.startswith("│")]
     assert [line[1] for line in lines] == ["a", "b", "mean"]
     # dB are averaged as dB
@@ -89,11 +89,35 @@ def test_the_table_holds_each_image_and_the_mean(folders: tuple[Path, Path]) -> 
     assert mean == pytest.approx((first + second) / 2, abs=0.01)
 
 
+def test_the_result_comes_first_in_one_line(folders: tuple[Path, Path]) -> None:
+    outcome = drs_export("evaluate", *options(*folders), "--derained", folders[1])
+    assert outcome.out[0].startswith("Y-PSNR +inf dB (from ")
+    assert outcome.out[0].endswith("mean of 2 images")
+    assert "SSIM 1.0000 (from " in outcome.out[0]
+
+
+@pytest.mark.parametrize(("count", "verbose", "printed"), [(20, 0, 1), (21, 0, 0), (21, 1, 1)])
+def test_a_long_table_needs_verbose(tmp_path: Path, count: int, verbose: int, printed: int) -> None:
+    for number in range(count):
+        folder = write(tmp_path / "images" / f"{number}.png", noise(12, 12)).parent
+    command = ("evaluate", *options(folder, folder), "--derained", folder, *["-v"] * verbose)
+    outcome = drs_export(*command)
+    assert outcome.out[0].endswith(f"mean of {count} images")
+    assert (len(outcome.out) > count) == bool(printed)
+
+
+def test_json_on_stdout_is_alone_there(folders: tuple[Path, Path]) -> None:
+    command = ("evaluate", *options(*folders), "--derained", folders[0], "--json", "-")
+    outcome = drs_export(*command)
+    assert json.loads("\n".join(outcome.out))["derained_by"] == str(folders[0])
+    assert outcome.err[0].endswith("mean of 2 images")
+
+
 def test_endings_may_differ(folders: tuple[Path, Path], tmp_path: Path) -> None:
     rainy, target = folders
     for name in ("a", "b"):
         write(tmp_path / "bmp" / f"{name}.bmp", cv2.imread(str(target / f"{name}.png")))
-    assert drs_export("evaluate", *options(rainy, tmp_path / "bmp"), "--outputs", rainy).code == 0
+    assert drs_export("evaluate", *options(rainy, tmp_path / "bmp"), "--derained", rainy).code == 0
 
 
 def test_16_bit_images_are_measured_in_8_bits(folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -102,7 +126,7 @@ def test_16_bit_images_are_measured_in_8_bits(folders: tuple[Path, Path], tmp_pa
         pixels = cv2.imread(str(rainy / f"{name}.png")).astype(np.uint16) * 257
         write(tmp_path / "deep" / f"{name}.png", pixels)
     outcomes = [
-        drs_export("evaluate", *options(folder, target), "--outputs", folder)
+        drs_export("evaluate", *options(folder, target), "--derained", folder)
         for folder in (rainy, tmp_path / "deep")
     ]
     assert outcomes[0] == outcomes[1]
@@ -113,7 +137,7 @@ def test_equal_images_are_inf_in_the_table_and_null_in_the_json(
 ) -> None:
     rainy, target = folders
     report = tmp_path / "report.json"
-    command = ("evaluate", *options(rainy, target), "--outputs", target, "--json", report)
+    command = ("evaluate", *options(rainy, target), "--derained", target, "--json", report)
     outcome = drs_export(*command)
     assert any("inf" in line for line in outcome.out)
     found = json.loads(report.read_text(), parse_constant=pytest.fail)
@@ -125,7 +149,7 @@ def test_missing_counterparts_are_listed(folders: tuple[Path, Path], tmp_path: P
     rainy, target = folders
     for number in range(8):
         write(rainy / f"more{number}.png", noise(HEIGHT, WIDTH))
-    outcome = drs_export("evaluate", *options(rainy, target), "--outputs", rainy)
+    outcome = drs_export("evaluate", *options(rainy, target), "--derained", rainy)
     assert_refused(outcome, str(target), "counterparts of 8 images", "more0.png", "more4.png, ...")
     assert "more5.png" not in outcome.err[0]
 
@@ -133,46 +157,50 @@ def test_missing_counterparts_are_listed(folders: tuple[Path, Path], tmp_path: P
 def test_surplus_targets_are_listed_too(folders: tuple[Path, Path]) -> None:
     rainy, target = folders
     write(target / "c.png", noise(HEIGHT, WIDTH))
-    outcome = drs_export("evaluate", *options(rainy, target), "--outputs", rainy)
+    outcome = drs_export("evaluate", *options(rainy, target), "--derained", rainy)
     assert_refused(outcome, str(rainy), "c.png")
 
 
 def test_missing_outputs_are_listed(folders: tuple[Path, Path], tmp_path: Path) -> None:
     rainy, target = folders
     write(tmp_path / "outputs" / "a.png", noise(HEIGHT, WIDTH))
-    outcome = drs_export("evaluate", *options(rainy, target), "--outputs", tmp_path / "outputs")
+    outcome = drs_export("evaluate", *options(rainy, target), "--derained", tmp_path / "outputs")
     assert_refused(outcome, str(tmp_path / "outputs"), "b.png")
 
 
 def test_two_files_of_one_name_are_refused(folders: tuple[Path, Path]) -> None:
     rainy, target = folders
     write(rainy / "a.bmp", noise(HEIGHT, WIDTH))
-    outcome = drs_export("evaluate", *options(rainy, target), "--outputs", rainy)
+    outcome = drs_export("evaluate", *options(rainy, target), "--derained", rainy)
     assert_refused(outcome, "a.bmp", "a.png", "share a name")
 
 
 def test_a_pair_of_two_sizes_is_refused(folders: tuple[Path, Path]) -> None:
     rainy, target = folders
     write(target / "b.png", noise(WIDTH, HEIGHT))
-    outcome = drs_export("evaluate", *options(rainy, target), "--outputs", rainy)
+    outcome = drs_export("evaluate", *options(rainy, target), "--derained", rainy)
     assert_refused(outcome, "53 x 37", "37 x 53", str(target / "b.png"))
 
 
 def test_images_below_the_ssim_window_are_named(tmp_path: Path) -> None:
     path = write(tmp_path / "images" / "tiny.png", noise(10, 12)).parent
-    outcome = drs_export("evaluate", *options(path, path), "--outputs", path)
+    outcome = drs_export("evaluate", *options(path, path), "--derained", path)
     assert_refused(outcome, "tiny.png", "at least 11 x 11")
 
 
-def test_missing_and_empty_folders_are_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    rainy, target = folders
+def test_an_empty_folder_is_refused(folders: tuple[Path, Path], tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for folder, reason in (
-        (tmp_path / "missing", "No such file"),
-        (tmp_path / "empty", "no image"),
-    ):
-        outcome = drs_export("evaluate", *options(rainy, folder), "--outputs", rainy)
-        assert_refused(outcome, str(folder), reason)
+    outcome = drs_export("evaluate", *options(folders[0], tmp_path / "empty"), "--derained", ".")
+    assert_refused(outcome, str(tmp_path / "empty"), "no image")
+
+
+@pytest.mark.parametrize("option", ["--rainy", "--clean", "--derained"])
+def test_a_missing_folder_is_a_usage_error(folders: tuple[Path, Path], option: str) -> None:
+    given = {"--rainy": folders[0], "--clean": folders[1], "--derained": folders[0]}
+    given[option] = folders[0] / "missing"
+    outcome = drs_export("evaluate", *(word for pair in given.items() for word in pair))
+    assert (outcome.code, outcome.out, len(outcome.err)) == (2, [], 1)
+    assert option in outcome.err[0] and str(given[option]) in outcome.err[0]
 
 
 def test_a_bad_image_is_one_line_and_writes_no_json(
@@ -181,7 +209,7 @@ def test_a_bad_image_is_one_line_and_writes_no_json(
     rainy, target = folders
     (target / "b.png").write_bytes(b"")
     report = tmp_path / "report.json"
-    command = ("evaluate", *options(rainy, target), "--outputs", rainy, "--json", report)
+    command = ("evaluate", *options(rainy, target), "--derained", rainy, "--json", report)
     assert_refused(drs_export(*command), str(target / "b.png"), "empty")
     assert not report.exists()
 
@@ -189,10 +217,10 @@ def test_a_bad_image_is_one_line_and_writes_no_json(
 @pytest.mark.parametrize("both", [True, False])
 def test_model_and_outputs_exclude_each_other(folders: tuple[Path, Path], both: bool) -> None:
     rainy, target = folders
-    extra = ("model.onnx", "--outputs", rainy) if both else ()
+    extra = ("model.onnx", "--derained", rainy) if both else ()
     outcome = drs_export("evaluate", *extra, *options(rainy, target))
     assert outcome.code == 2
-    assert "give either MODEL or --outputs DIR" in outcome.err[-1]
+    assert "give either MODEL or --derained DIR" in outcome.err[-1]
 
 
 def test_the_report_never_overwrites_the_model(small_onnx: Path, tmp_path: Path) -> None:
@@ -202,7 +230,7 @@ def test_the_report_never_overwrites_the_model(small_onnx: Path, tmp_path: Path)
         (tmp_path / name).mkdir()
         cv2.imwrite(str(tmp_path / name / "a.png"), noise(16, 16))
     outcome = drs_export(
-        "evaluate", model, "--input", tmp_path / "rainy", "--target", tmp_path / "clean",
+        "evaluate", model, "--rainy", tmp_path / "rainy", "--clean", tmp_path / "clean",
         "--json", model,
     )  # fmt: skip
     assert outcome.code == 1 and "never overwritten" in outcome.err[0]

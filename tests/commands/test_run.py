@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -66,6 +67,56 @@ def test_the_summary_is_one_line(model: Path, tmp_path: Path) -> None:
     outcome = drs_export("run", model, tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "o")
     assert outcome.out[0].startswith(f"{tmp_path / 'o'}: derained 2 images (0.00 MP in ")
     assert len(outcome.out) == 1
+
+
+def test_the_json_says_what_became_of_each_input(model: Path, tmp_path: Path) -> None:
+    good, done, bad = write(tmp_path / "a.png"), write(tmp_path / "b.png"), tmp_path / "c.png"
+    film_file = write_film(tmp_path / "v.avi", film(2))
+    out = write(tmp_path / "out" / "b.png").parent
+    bad.touch()
+    command = (
+        "run",
+        model,
+        good,
+        done,
+        bad,
+        film_file,
+        "-o",
+        out,
+        "--skip-existing",
+        "--json",
+        "-",
+    )
+    outcome = drs_export(*command)
+    found = json.loads("\n".join(outcome.out))
+    assert found.pop("seconds") > 0
+    assert found == {
+        "model": str(model),
+        "derained": [str(good), str(film_file)],
+        "skipped": [str(done)],
+        "failed": [
+            {"input": str(bad), "error": f"{bad}: the file is empty (0 bytes); "
+             "copy it again from its source"},
+        ],
+        "outputs": [str(out / "a.png"), str(out / "v.avi")],
+        "pixels": HEIGHT * WIDTH + 2 * film(1)[0][:, :, 0].size,
+    }  # fmt: skip
+    assert outcome.code == 1 and "derained 1 image and 1 video" in outcome.err[0]
+
+
+def test_the_json_never_overwrites_an_input(model: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "a.png")
+    before = source.read_bytes()
+    outcome = drs_export("run", model, source, "-o", tmp_path / "out", "--json", source)
+    assert outcome.code == 1 and "never overwritten" in outcome.err[0]
+    assert source.read_bytes() == before
+
+
+def test_verbose_lists_the_outputs(model: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "a.png")
+    outcome = drs_export("run", model, source, "-o", tmp_path / "out", "-v", "--compare")
+    assert "".join(outcome.out[1:]).count("a.png") == 1
+    assert "".join(outcome.out[1:]).count("a.compare.png") == 1
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.jpeg", "a.webp", "a.tif", "a.tiff", "a.bmp"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
+from drsformer import metrics
 from drsformer.errors import ShapeError
 from drsformer.metrics import luma, psnr, ssim, y_psnr, y_ssim
 
@@ -67,6 +69,17 @@ def test_ssim_is_scikit_images_gaussian_one_without_borders() -> None:
         full=True,
     )
     assert ssim(luma(rainy), luma(clean)) == pytest.approx(per_pixel[5:-5, 5:-5].mean(), abs=1e-9)
+
+
+def test_ssim_is_that_of_opencvs_gaussian_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    def opencv(plane: metrics.Plane) -> metrics.Plane:
+        kernel = cv2.getGaussianKernel(11, 1.5)
+        return cv2.sepFilter2D(plane, -1, kernel, kernel)[5:-5, 5:-5]
+
+    planes = luma(noise(37, 53)), luma(noise(37, 53)[::-1])
+    found = ssim(*planes)
+    monkeypatch.setattr(metrics, "_local_mean", opencv)
+    assert found == pytest.approx(ssim(*planes), abs=1e-12)
 
 
 def test_images_of_two_sizes_are_refused() -> None:

@@ -15,7 +15,8 @@ from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint, validate
 from drsformer.export.onnx_from_model import ExportSettings
 from drsformer.export.uint8_io import check_pixels_agree, with_pixel_io, without_pixel_io
 from drsformer.runtime import Derainer
-from drsformer.runtime.model import Session
+from drsformer.runtime.model import Model
+from drsformer.runtime.options import RunOptions
 from drsformer.runtime.tiles import Tiling, derain_tiles
 
 from ..samples import noise
@@ -60,10 +61,10 @@ def test_tiles_are_clamped_and_rounded_before_they_are_blended(
     pairs: dict[str, list[Path]],
 ) -> None:
     image, tiling = noise(40, 56), Tiling(32, 8)
-    session = Session(pairs["fp32"][0], "cpu", None)
+    model = Model(pairs["fp32"][0], RunOptions("cpu"))
 
     def rounded(batch: Batch) -> Batch:
-        return np.rint(np.clip(session.run(batch), 0, 1) * np.float32(255)) / np.float32(255)
+        return np.rint(np.clip(model.run(batch), 0, 1) * np.float32(255)) / np.float32(255)
 
     expected = derain_tiles(image, rounded, tiling, None)
     with Derainer(pairs["fp32"][1], tile=32, overlap=8) as inside:

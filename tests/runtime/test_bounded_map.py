@@ -1,4 +1,4 @@
-"""Several at once, results in order."""
+"""Several calls at once, the results in order."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from collections.abc import Iterator
 
 import pytest
 
-from drsformer.runtime.bounded_map import in_order
+from drsformer.runtime.bounded_map import bounded_map
 
 
 @pytest.mark.parametrize("at_once", [1, 2, 3])
 def test_results_come_in_order(at_once: int) -> None:
-    assert list(in_order(lambda n: n * n, range(10), at_once)) == [n * n for n in range(10)]
+    assert list(bounded_map(lambda n: n * n, range(10), at_once)) == [n * n for n in range(10)]
 
 
-def test_as_many_as_asked_for_are_under_way_together() -> None:
+def test_as_many_as_asked_for_run_together() -> None:
     together = threading.Barrier(3, timeout=20)  # breaks unless three calls meet
 
     def meet(number: int) -> int:
         together.wait()
         return number
 
-    assert list(in_order(meet, range(6), 3)) == list(range(6))
+    assert list(bounded_map(meet, range(6), 3)) == list(range(6))
 
 
-def test_no_more_is_taken_than_is_under_way() -> None:
+def test_no_more_is_taken_than_runs() -> None:
     taken = 0
 
     def numbers() -> Iterator[int]:
@@ -34,7 +34,7 @@ def test_no_more_is_taken_than_is_under_way() -> None:
             taken += 1
             yield taken
 
-    results = in_order(lambda n: n, numbers(), 3)
+    results = bounded_map(lambda n: n, numbers(), 3)
     assert next(results) == 1 and taken == 3
     assert next(results) == 2 and taken == 4
     results.close()
@@ -47,7 +47,7 @@ def test_an_error_reaches_the_caller_and_stops_the_rest(at_once: int) -> None:
             raise ValueError("one")
         return number
 
-    results = in_order(fail, range(1000), at_once)
+    results = bounded_map(fail, range(1000), at_once)
     assert next(results) == 0
     with pytest.raises(ValueError, match="one"):
         next(results)

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from drsformer.contract import image_from_output, input_from_image
-from drsformer.runtime import Derainer
-from drsformer.runtime.model import Session
+from drsformer.runtime import Derainer, RunOptions
+from drsformer.runtime.model import Model
 
 from ..samples import noise, write_model
 from . import recipe
@@ -33,8 +33,8 @@ def tiny_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def network_of(path: Path) -> recipe.Network:
-    session = Session(path, "cpu", threads=1)
-    return lambda x: torch.from_numpy(session.run(x.numpy()))
+    model = Model(path, RunOptions("cpu", threads=1))
+    return lambda x: torch.from_numpy(model.run(x.numpy()))
 
 
 def assert_off_by_one_at_most(

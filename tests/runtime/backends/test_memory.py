@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drsformer.runtime.model import Session
+from drsformer.runtime import RunOptions
+from drsformer.runtime.model import Model
 
 SCRIPT = """
 import sys
@@ -42,6 +43,6 @@ def test_the_second_image_needs_no_more_than_the_first(small_onnx: Path) -> None
 
 @pytest.mark.parametrize("provider", ["cpu", "openvino"])
 def test_an_output_that_is_kept_keeps_nothing_else(small_onnx: Path, provider: str) -> None:
-    output = Session(small_onnx, provider, None).run(np.zeros((1, 3, 16, 16), np.float32))
+    output = Model(small_onnx, RunOptions(provider)).run(np.zeros((1, 3, 16, 16), np.float32))
     array = output if output.base is None else output.base
     assert isinstance(array, np.ndarray) and array.flags.owndata

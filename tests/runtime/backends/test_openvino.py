@@ -11,7 +11,7 @@ import pytest
 
 from drsformer.contract import CONTRACT
 from drsformer.errors import ModelError, ProviderError, ShapeError
-from drsformer.runtime import Derainer
+from drsformer.runtime import Derainer, RunOptions
 from drsformer.runtime.backends.openvino_backend import OpenVinoBackend
 from drsformer.runtime.backends.shape_cache import SHAPES_KEPT
 
@@ -41,7 +41,7 @@ def test_images_equal_those_of_onnx_runtime(
     assert error.max() <= 1 and np.mean(error > 0) < 0.001
 
 
-def test_f32_means_float32(small_onnx: Path) -> None:
+def test_fp32_means_float32(small_onnx: Path) -> None:
     """At least 90 dB from ONNX Runtime, on a CPU that would rather compute in bfloat16 too."""
     batch = np.random.default_rng(0).random((2, 3, 40, 56), np.float32)
     outputs = [
@@ -55,7 +55,7 @@ def test_bf16_computes_otherwise_or_is_refused(small_onnx: Path) -> None:
     batch = np.random.default_rng(0).random((1, 3, 64, 64), np.float32)
     capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     if "BF16" not in capabilities:
-        with pytest.raises(ProviderError, match="does not compute in bfloat16; use precision f32"):
+        with pytest.raises(ProviderError, match="does not compute in bfloat16; use precision fp32"):
             Derainer(small_onnx, provider="openvino", precision="bf16")
         return
     exact = Derainer(small_onnx, provider="openvino")._opened().run(batch)
@@ -66,7 +66,7 @@ def test_bf16_computes_otherwise_or_is_refused(small_onnx: Path) -> None:
 def test_precision_is_refused_where_the_file_decides(tiny_onnx: Path) -> None:
     with pytest.raises(ProviderError, match="'cpu' computes in the precision that the file says"):
         Derainer(tiny_onnx, precision="bf16")
-    with pytest.raises(ProviderError, match="precision is 'f16'; expected f32 or bf16"):
+    with pytest.raises(ProviderError, match="precision is 'f16'; expected fp32 or bf16"):
         Derainer(tiny_onnx, provider="openvino", precision="f16")  # type: ignore[arg-type]
 
 
@@ -79,7 +79,7 @@ def test_without_the_package_the_error_names_the_extra(
 
 
 def test_few_shapes_are_kept_and_results_stay_right(tiny_onnx: Path) -> None:
-    backend = OpenVinoBackend(tiny_onnx, threads=1, precision="f32")
+    backend = OpenVinoBackend(tiny_onnx, RunOptions(threads=1))
     with Derainer(tiny_onnx, threads=1) as reference:
         for size in (8, 16, 24, 8, 16):
             batch = np.random.default_rng(size).random((1, 3, size, 8), np.float32)
@@ -89,7 +89,7 @@ def test_few_shapes_are_kept_and_results_stay_right(tiny_onnx: Path) -> None:
 
 
 def test_results_are_not_overwritten_by_the_next_run(tiny_onnx: Path) -> None:
-    backend = OpenVinoBackend(tiny_onnx, threads=1, precision="f32")
+    backend = OpenVinoBackend(tiny_onnx, RunOptions(threads=1))
     batch = np.random.default_rng(0).random((1, 3, 16, 16), np.float32)
     first = backend.run(batch)
     kept = first.copy()

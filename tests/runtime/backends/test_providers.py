@@ -10,7 +10,11 @@ import pytest
 
 from drsformer.errors import ProviderError
 from drsformer.runtime import Derainer
-from drsformer.runtime.backends.providers import PROVIDERS, check_in_use, provider_from_name
+from drsformer.runtime.backends.onnxruntime_providers import (
+    PROVIDERS,
+    check_available,
+    check_in_use,
+)
 
 from ...samples import write_model
 
@@ -23,7 +27,8 @@ def tiny_onnx(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_cpu_is_always_there() -> None:
-    assert provider_from_name("cpu").onnxruntime_name == CPU
+    assert PROVIDERS["cpu"].onnxruntime_name == CPU
+    check_available(PROVIDERS["cpu"], ort.get_available_providers())
 
 
 def test_all_names_are_onnxruntimes() -> None:
@@ -31,17 +36,16 @@ def test_all_names_are_onnxruntimes() -> None:
     assert names <= set(ort.get_all_providers())
 
 
-def test_an_unknown_provider_lists_the_known_ones() -> None:
+def test_an_unknown_provider_lists_the_known_ones(tiny_onnx: Path) -> None:
     with pytest.raises(ProviderError, match="'gpu'; expected one of cpu, cuda, .*, openvino"):
-        provider_from_name("gpu")
+        Derainer(tiny_onnx, provider="gpu")
 
 
-def test_a_missing_provider_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ort, "get_available_providers", lambda: [CPU])
+def test_a_missing_provider_names_its_package() -> None:
     with pytest.raises(
         ProviderError, match=r"which has cpu; install onnxruntime-gpu\[cuda,cudnn\]"
     ):
-        provider_from_name("cuda")
+        check_available(PROVIDERS["cuda"], [CPU])
 
 
 def test_a_session_on_another_provider_is_refused() -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from drsformer.errors import ModelError
-from drsformer.runtime import Derainer
+from drsformer.runtime import Derainer, RunOptions
 from drsformer.runtime.backends.onnxruntime_backend import OnnxRuntimeBackend
-from drsformer.runtime.backends.providers import PROVIDERS
-from drsformer.runtime.backends.shape_cache import PIXELS_KEPT, SHAPES_KEPT, ByShape
+from drsformer.runtime.backends.onnxruntime_providers import PROVIDERS
+from drsformer.runtime.backends.shape_cache import PIXELS_KEPT, SHAPES_KEPT, ShapeCache
 
 from ...samples import noise, write_model
 
@@ -24,7 +24,7 @@ def tiny_onnx(tmp_path: Path) -> Path:
 
 def test_the_shape_used_longest_ago_makes_room() -> None:
     made: list[tuple[int, ...]] = []
-    kept = ByShape(made.append)
+    kept = ShapeCache(made.append)
     a, b, c = ((1, 3, 8, size) for size in (8, 16, 24))
     for shape in (a, b, a, c, a, b):
         kept.get(shape)
@@ -33,7 +33,7 @@ def test_the_shape_used_longest_ago_makes_room() -> None:
 
 
 def test_nothing_is_kept_beside_a_large_shape() -> None:
-    kept = ByShape(lambda shape: shape)
+    kept = ShapeCache(lambda shape: shape)
     large = (1, 3, 8, PIXELS_KEPT // 8)
     kept.get((1, 3, 8, 8))
     kept.get(large)
@@ -45,9 +45,9 @@ def test_nothing_is_kept_beside_a_large_shape() -> None:
 
 
 def test_a_session_knows_its_sizes(tiny_onnx: Path) -> None:
-    backend = OnnxRuntimeBackend(tiny_onnx, PROVIDERS["cpu"], threads=1)
+    backend = OnnxRuntimeBackend(tiny_onnx, PROVIDERS["cpu"], RunOptions(threads=1))
     assert backend.inputs[0].shape == (None, 3, None, None)
-    session = backend._by_shape.get((2, 3, 16, 24))
+    session = backend._sessions.get((2, 3, 16, 24))
     assert session.get_inputs()[0].shape == [2, 3, 16, 24]
 
 
@@ -75,7 +75,7 @@ def test_a_file_that_changed_is_not_mixed_with_the_one_that_was_opened(
 
 
 def test_a_session_is_told_its_sizes_unless_they_are_large(tiny_onnx: Path) -> None:
-    backend = OnnxRuntimeBackend(tiny_onnx, PROVIDERS["cpu"], None)
+    backend = OnnxRuntimeBackend(tiny_onnx, PROVIDERS["cpu"], RunOptions())
     small, large = ((1, 3, side, side) for side in (1024, 1032))
     assert tuple(backend._session_of(small).get_inputs()[0].shape) == small
     assert not set(large[2:]) & set(backend._session_of(large).get_inputs()[0].shape)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from drsformer.errors import DRSformerError, ImageError
 from drsformer.runtime.media.orientation import orientation_from_exif
-from drsformer.runtime.media.pictures import Picture, check_fits, read_image, write_image
+from drsformer.runtime.media.picture_writer import check_fits, write_image
+from drsformer.runtime.media.pictures import Picture, read_image
 
 from ...places import folder_of_everyone, without_root
 from ...samples import noise
