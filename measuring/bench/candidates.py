@@ -16,7 +16,6 @@ from drsformer.runtime.options import Precision, RunOptions
 Network = Callable[[Batch], Batch]
 
 
-
 @dataclass(frozen=True)
 class CandidateFiles:
     """The files that candidates open; a form that no candidate needs is None.
