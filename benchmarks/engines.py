@@ -27,7 +27,7 @@ READABLE = 0.85  # of a block's bytes, for it to be text
 
 @click.command()
 @click.argument("models", type=PATH, nargs=-1, required=True)
-@click.option("--target", default="sm_89", show_default=True)
+@click.option("--gpu", default="sm_89", show_default=True)
 @click.option("--shapes", default="tile", show_default=True)
 @click.option("--output", "-o", type=PATH, required=True)
 def main(models: tuple[Path, ...], target: str, shapes: str, output: Path) -> None:
@@ -47,7 +47,7 @@ def built(model: Path, engine: Path, target: str, shapes: str) -> tuple[float, i
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-c", "from drsformer.commands.main import main; main()", "trt", model,
-         "--flavor", "rtx", "--target", target, "--shapes", shapes, "-o", engine],
+         "--library", "rtx", "--gpu", target, "--shapes", shapes, "-o", engine],
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     _, status, usage = os.wait4(process.pid, 0)

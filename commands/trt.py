@@ -22,20 +22,20 @@ from rich.table import Table
 from drsformer.calibration.rules import kept_parts
 from drsformer.context import OnStep
 from drsformer.contract import CONTRACT, IO
-from drsformer.engine.libraries import FLAVORS, Flavor, module_of
+from drsformer.engine.libraries import LIBRARIES, Library, module_of
 from drsformer.engine.manifest import is_engine, manifest_path, shapes_text
 from drsformer.errors import EngineError, one_line
 from drsformer.export.engine.engine_from_onnx import (
     BuiltEngine,
     check_output,
-    chosen_flavor,
+    chosen_library,
     contract_of,
     default_timing_cache,
     engine_from_onnx,
     planned_manifest,
 )
 from drsformer.export.engine.progress import OnProgress
-from drsformer.export.engine.settings import EngineSettings, Hardware, targets_from_text
+from drsformer.export.engine.settings import EngineSettings, Hardware, compute_capabilities_from_text
 from drsformer.export.engine.shapes import profiles_from_text
 from drsformer.export.engine.trtexec import trtexec_script
 from drsformer.export.graph import input_sizes, load_onnx
@@ -46,7 +46,7 @@ from .prerequisites import Source, typed_onnx
 
 GIGABYTE = 1e9
 LARGEST_WORKSPACE = 1000 * GIGABYTE
-_FLAVOR = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
+_LIBRARY = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,9 @@ class TrtOptions:
 @click.argument("source", metavar="INPUT", type=FILE)
 @click.option("--output", "-o", type=FILE, required=True, help="The engine to write.")
 @precision_flags("fp32", "fp16", "bf16", "int8", "fp8")
-@click.option("--flavor", type=click.Choice(["auto", "tensorrt", "rtx"]), default="auto",
+@click.option("--library", type=click.Choice(["auto", "tensorrt", "rtx"]), default="auto",
               show_default=True, help="TensorRT where installed, else TensorRT-RTX.")  # fmt: skip
-@click.option("--target", help="Compute capabilities to build for, sm_86,sm_89; TensorRT-RTX.")
+@click.option("--gpu", help="Compute capabilities to build for, sm_86,sm_89; TensorRT-RTX.")
 @click.option("--shapes", multiple=True, help="HEIGHTxWIDTH, MIN:OPT:MAX, or tile (512x512, the "
               "default), 720p, 1080p, 4k; repeat for several profiles.")  # fmt: skip
 @click.option("--batch", default="1", show_default=True, help="Images at once, or MIN:OPT:MAX.")
@@ -166,12 +166,12 @@ def _check_files(options: TrtOptions) -> None:
             )
 
 
-def _flavor(options: TrtOptions) -> Flavor:
+def _flavor(options: TrtOptions) -> Library:
     """Return the library to build with; a script is for TensorRT, which need not be here."""
     if options.emit_script:
-        flavor = FLAVORS["tensorrt" if options.flavor == "auto" else _FLAVOR[options.flavor]]
+        flavor = LIBRARIES["tensorrt" if options.flavor == "auto" else _LIBRARY[options.flavor]]
     else:
-        flavor = chosen_flavor(options.flavor, _targets(options))
+        flavor = chosen_library(options.flavor, _targets(options))
     if options.timing_cache and flavor.name != "tensorrt":
         raise EngineError(
             "--timing-cache is of TensorRT; TensorRT-RTX times nothing when it builds"
@@ -180,11 +180,11 @@ def _flavor(options: TrtOptions) -> Flavor:
 
 
 def _targets(options: TrtOptions) -> tuple[str, ...]:
-    return () if options.target is None else targets_from_text(options.target)
+    return () if options.target is None else compute_capabilities_from_text(options.target)
 
 
 def _settings(
-    options: TrtOptions, flavor: Flavor, model: tuple[onnx.ModelProto, Path] | None
+    options: TrtOptions, flavor: Library, model: tuple[onnx.ModelProto, Path] | None
 ) -> EngineSettings:
     """Return how to build; before there is a model, for one of free sizes."""
     contract = CONTRACT
@@ -271,7 +271,7 @@ def _print_built(built: BuiltEngine) -> None:
     accepted = " or ".join(map(shapes_text, manifest.profiles))
     runs_on = manifest.runs_on
     able = ", ".join(runs_on.compute_capabilities) + (" and newer" if runs_on.newer else "")
-    title = FLAVORS[manifest.flavor].title
+    title = LIBRARIES[manifest.flavor].title
     click.echo(
         f"{built.path}: {manifest.engine_bytes / 1e6:.1f} MB, {manifest.precision}, {accepted}, "
         f"{title} {manifest.version}, compute capability {able}"

@@ -21,7 +21,7 @@ from drsformer.contract import (
     output_from_pixels,
     pixels_from_input,
 )
-from drsformer.engine.libraries import FLAVORS
+from drsformer.engine.libraries import LIBRARIES
 from drsformer.engine.manifest import is_engine, read_manifest
 from drsformer.errors import DRSformerError, ModelError, ProviderError, ShapeError
 from drsformer.files import check_readable
@@ -227,7 +227,7 @@ def _open(path: Path, provider: str | None, threads: int | None, precision: Prec
 def _open_engine(path: Path, provider: str | None, precision: Precision) -> Backend:
     from .backends.engine_backend import EngineBackend  # its libraries are extras
 
-    if provider is not None and provider not in FLAVORS:
+    if provider is not None and provider not in LIBRARIES:
         raise ProviderError(
             f"{path} is an engine, and provider {provider!r} runs ONNX files; leave it out"
         )

@@ -21,9 +21,9 @@ from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
 from drsformer.contract import CONTRACT, shape_text
 from drsformer.engine.cuda import Device, Pinned, Stream
 from drsformer.engine.gpu import gpu_here
-from drsformer.engine.libraries import FLAVORS, module_of
+from drsformer.engine.libraries import LIBRARIES, module_of
 from drsformer.engine.loaded_engine import LoadedEngine
-from drsformer.engine.manifest import Manifest, Profile, Shape
+from drsformer.engine.manifest import Manifest, Profile, InputShape
 from drsformer.errors import EngineError
 from drsformer.export.engine.build import engine_from_network
 from drsformer.export.engine.network import network_from_onnx
@@ -81,7 +81,7 @@ def compared_on_gpu(
         on_step: told what is being done.
     """
     made: list[Comparison] = []
-    loaded = LoadedEngine(module_of(FLAVORS[manifest.flavor]), engine, manifest)
+    loaded = LoadedEngine(module_of(LIBRARIES[manifest.flavor]), engine, manifest)
     try:
         for number, profile in enumerate(manifest.profiles):
             shape = _shape_to_try(profile, manifest)
@@ -122,15 +122,15 @@ def marked(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _stages(
-    manifest: Manifest, proto: onnx.ModelProto, shape: Shape, feed: dict[str, NDArray[Any]]
+    manifest: Manifest, proto: onnx.ModelProto, shape: InputShape, feed: dict[str, NDArray[Any]]
 ) -> Iterator[Comparison]:
     model = marked(proto)
-    module = module_of(FLAVORS[manifest.flavor])
+    module = module_of(LIBRARIES[manifest.flavor])
     parsed = network_from_onnx(module, model)
     rtx = manifest.flavor == "tensorrt_rtx"
     targets = (gpu_here().compute_capability,) if rtx else ()
     fixed = (Profile(shape, shape, shape),)
-    content = engine_from_network(parsed, EngineSettings(FLAVORS[manifest.flavor], fixed, targets))
+    content = engine_from_network(parsed, EngineSettings(LIBRARIES[manifest.flavor], fixed, targets))
     runtime = module.Runtime(parsed.log)
     engine = runtime.deserialize_cuda_engine(content)
     if engine is None:
@@ -201,7 +201,7 @@ def _run_onnx(proto: onnx.ModelProto, feed: dict[str, NDArray[Any]]) -> dict[str
 
 
 def _row(
-    tensor: str, shape: Shape, found: NDArray[Any], expected: NDArray[Any], allowed: float | None
+    tensor: str, shape: InputShape, found: NDArray[Any], expected: NDArray[Any], allowed: float | None
 ) -> Comparison:
     error = found.astype(np.float64) - expected.astype(np.float64)
     mean = float(np.mean(error**2))
@@ -219,7 +219,7 @@ def _row(
     )
 
 
-def _shape_to_try(profile: Profile, manifest: Manifest) -> Shape:
+def _shape_to_try(profile: Profile, manifest: Manifest) -> InputShape:
     """Return the shape it is fastest at, or the smallest where that would take the CPU minutes."""
     sizes = dict(zip(manifest.contract.layout, profile.opt, strict=True))
     small = sizes["N"] * sizes["H"] * sizes["W"] <= MOST_PIXELS

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import onnx
 
 from drsformer.engine.gpu import Gpu, gpu_here
-from drsformer.engine.libraries import FLAVORS, module_of, version_of
+from drsformer.engine.libraries import LIBRARIES, module_of, version_of
 from drsformer.engine.manifest import Manifest, manifest_of, manifest_path
 from drsformer.errors import DRSformerError, EngineError
 from drsformer.export.engine.audit import audited
@@ -120,7 +120,7 @@ def _onnx(source: Path, manifest: Manifest) -> tuple[onnx.ModelProto | None, Che
 def _layers(manifest: Manifest, proto: onnx.ModelProto) -> Check:
     """Parse the ONNX file again and count what its layers compute in."""
     what = "types of the layers"
-    flavor = FLAVORS[manifest.flavor]
+    flavor = LIBRARIES[manifest.flavor]
     try:
         module = module_of(flavor)
         parsed = network_from_onnx(module, proto)

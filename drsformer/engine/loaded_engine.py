@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from drsformer.engine.logger import log_of
+from drsformer.engine.logger import logger_of
 from drsformer.engine.manifest import REBUILD, Manifest
 from drsformer.errors import EngineError
 from drsformer.files import sha256_of
@@ -29,7 +29,7 @@ class LoadedEngine:
         Raises:
             EngineError: the library refuses it, or the file with its weights is not beside it.
         """
-        self.module, self.log = module, log_of(module)
+        self.module, self.log = module, logger_of(module)
         self.log.clear()
         self._runtime = module.Runtime(self.log)
         if manifest.runs_on.version_compatible:

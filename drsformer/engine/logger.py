@@ -7,7 +7,7 @@ from drsformer.errors import one_line
 
 
 @lru_cache
-def log_of(module: Any) -> Any:
+def logger_of(module: Any) -> Any:
     """Return a flavor's one logger, with `warnings` and `errors`, lists of lines since `clear`."""
 
     class Log(module.ILogger):  # type: ignore[misc]  # no type information

@@ -103,9 +103,9 @@ def _config(parsed: Parsed, settings: EngineSettings) -> Any:
         config.hardware_compatibility_level = _member(
             module, module.HardwareCompatibilityLevel, _HARDWARE[settings.hardware]
         )
-    if settings.targets:
-        config.num_compute_capabilities = len(settings.targets)
-        for i, target in enumerate(settings.targets):
+    if settings.compute_capabilities:
+        config.num_compute_capabilities = len(settings.compute_capabilities)
+        for i, target in enumerate(settings.compute_capabilities):
             name = f"SM{target.replace('.', '')}"
             config.set_compute_capability(_member(module, module.ComputeCapability, name), i)
     return config
@@ -117,7 +117,7 @@ def _member(module: Any, kind: Any, name: str) -> Any:
         known = ", ".join(n for n in sorted(getattr(kind, "__members__", {})) if n.isupper())
         raise EngineError(
             f"{module.__name__} {module.__version__} does not know {name}; of its "
-            f"{kind.__name__} it knows {known}: choose one of these, or another version or --flavor"
+            f"{kind.__name__} it knows {known}: choose one of these, or another version or --library"
         )
     return getattr(kind, name)
 

@@ -11,7 +11,7 @@ import onnx
 from drsformer import __version__
 from drsformer.contract import METADATA_KEY, Contract, contract_from_json
 from drsformer.engine.gpu import Gpu, gpu_here, platform_here
-from drsformer.engine.libraries import FLAVORS, Flavor, module_of, version_of
+from drsformer.engine.libraries import LIBRARIES, Library, module_of, version_of
 from drsformer.engine.manifest import BuiltOn, Manifest, RunsOn, manifest_path, shapes_text
 from drsformer.errors import EngineError, ProviderError
 from drsformer.files import sha256_of, written_whole
@@ -82,7 +82,7 @@ def engine_from_onnx(
     check_output(output)
     proto = load_onnx(source)
     planned = planned_manifest(proto, source, settings, command)
-    module = module_of(settings.flavor)
+    module = module_of(settings.library)
     _check_can_build(settings)
     on_step("reading the network")
     parsed = network_from_onnx(module, proto)
@@ -139,13 +139,13 @@ def contract_of(proto: onnx.ModelProto, source: Path) -> Contract:
     return contract
 
 
-def chosen_flavor(name: str, targets: tuple[str, ...]) -> Flavor:
+def chosen_library(name: str, targets: tuple[str, ...]) -> Library:
     """Return the flavor for "auto", "tensorrt" or "rtx".
 
     Raises:
         ProviderError: "auto", and neither library is installed.
     """
-    tensorrt, rtx = FLAVORS["tensorrt"], FLAVORS["tensorrt_rtx"]
+    tensorrt, rtx = LIBRARIES["tensorrt"], LIBRARIES["tensorrt_rtx"]
     if name != "auto":
         return tensorrt if name == "tensorrt" else rtx
     reasons = []
@@ -158,12 +158,12 @@ def chosen_flavor(name: str, targets: tuple[str, ...]) -> Flavor:
     raise ProviderError("; or ".join(reasons))
 
 
-def default_timing_cache(flavor: Flavor, folder: Path) -> Path | None:
+def default_timing_cache(flavor: Library, folder: Path) -> Path | None:
     """Return a file of kernel times for this version, CUDA and GPU; None where there is no use.
 
     TensorRT-RTX measures nothing while building, and asks for a GPU once it is given a cache.
     """
-    if flavor is not FLAVORS["tensorrt"]:
+    if flavor is not LIBRARIES["tensorrt"]:
         return None
     gpu = gpu_here()
     name = f"tensorrt-{version_of(module_of(flavor))}-cuda{gpu.cuda}-{gpu.name}.timing"
@@ -185,8 +185,8 @@ def _built_on() -> BuiltOn:
 
 
 def _runs_on(settings: EngineSettings) -> RunsOn:
-    if settings.flavor is FLAVORS["tensorrt_rtx"]:  # portable between Linux and Windows
-        return RunsOn(settings.targets or RTX_DEFAULT, newer=not settings.targets)
+    if settings.library is LIBRARIES["tensorrt_rtx"]:  # portable between Linux and Windows
+        return RunsOn(settings.compute_capabilities or RTX_DEFAULT, newer=not settings.compute_capabilities)
     gpu = gpu_here()
     newer = settings.hardware == "ampere+"
     lowest = OLDEST_COMPATIBLE if newer else gpu.compute_capability
@@ -211,7 +211,7 @@ def planned_manifest(
     return Manifest(
         engine_sha256="",
         engine_bytes=0,
-        flavor=settings.flavor.name,
+        flavor=settings.library.name,
         version="",
         precision=precision_of(proto),
         contract=contract_of(proto, source),
@@ -244,7 +244,7 @@ def _calibration(metadata: dict[str, str], source: Path) -> dict[str, Any] | Non
 
 def _check_can_build(settings: EngineSettings) -> None:
     """Raise EngineError for what the library would find out after minutes, in its own words."""
-    rtx = settings.flavor is FLAVORS["tensorrt_rtx"]
+    rtx = settings.library is LIBRARIES["tensorrt_rtx"]
     if rtx and (settings.strip_weights or settings.refit) and _gpu() is None:
         raise EngineError(
             "TensorRT-RTX engines without weights, or to refit, can be built on a GPU only; leave "

@@ -5,7 +5,7 @@ from typing import Any
 
 import onnx
 
-from drsformer.engine.logger import log_of
+from drsformer.engine.logger import logger_of
 from drsformer.errors import EngineError, one_line
 
 
@@ -34,7 +34,7 @@ def network_from_onnx(module: Any, proto: onnx.ModelProto) -> Parsed:
     Raises:
         EngineError: the library cannot start, mostly for lack of a GPU, or it refuses the model.
     """
-    log = log_of(module)
+    log = logger_of(module)
     log.clear()
     try:
         builder = module.Builder(log)
@@ -42,7 +42,7 @@ def network_from_onnx(module: Any, proto: onnx.ModelProto) -> Parsed:
         reason = log.reason() if log.errors else one_line(str(error))
         raise EngineError(
             f"{module.__name__} {module.__version__} cannot start its builder: {reason}; TensorRT "
-            "needs a GPU and its driver to build, TensorRT-RTX (--flavor rtx) does not"
+            "needs a GPU and its driver to build, TensorRT-RTX (--library rtx) does not"
         ) from error
     network = builder.create_network(_creation_flags(module))
     parser = module.OnnxParser(network, log)

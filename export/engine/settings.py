@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from drsformer.engine.libraries import FLAVORS, Flavor
+from drsformer.engine.libraries import LIBRARIES, Library
 from drsformer.engine.manifest import Profile
 from drsformer.errors import EngineError
 
@@ -28,7 +28,7 @@ class EngineSettings:
         refit: weights can be replaced later.
     """
 
-    flavor: Flavor
+    flavor: Library
     profiles: tuple[Profile, ...]
     targets: tuple[str, ...] = ()
     workspace_bytes: int | None = None
@@ -42,7 +42,7 @@ class EngineSettings:
         """Refuse what the flavor does not have, rather than leave it out."""
         if not self.flavor.builds:
             raise EngineError(f"{self.flavor.title} only runs engines; build with tensorrt")
-        rtx = self.flavor is FLAVORS["tensorrt_rtx"]
+        rtx = self.library is LIBRARIES["tensorrt_rtx"]
         for asked, name in (
             (self.version_compatible, "--version-compatible"),
             (self.hardware != "none", "--hardware-compatible"),
@@ -50,11 +50,11 @@ class EngineSettings:
             if rtx and asked:
                 raise EngineError(
                     f"{name} is of TensorRT; TensorRT-RTX engines run with the version that built "
-                    "them only, and on every GPU given as --target"
+                    "them only, and on every GPU given as --gpu"
                 )
-        if self.targets and not rtx:
+        if self.compute_capabilities and not rtx:
             raise EngineError(
-                "--target is of TensorRT-RTX (--flavor rtx); TensorRT builds for the GPU it is on"
+                "--gpu is of TensorRT-RTX (--library rtx); TensorRT builds for the GPU it is on"
             )
         if self.level is not None and self.level not in LEVELS:
             raise EngineError(
@@ -66,7 +66,7 @@ class EngineSettings:
             raise EngineError(f"hardware {self.hardware!r} must be {', '.join(get_args(Hardware))}")
 
 
-def targets_from_text(text: str) -> tuple[str, ...]:
+def compute_capabilities_from_text(text: str) -> tuple[str, ...]:
     """Return "8.9", "12.0" for "sm_89,sm_120".
 
     Raises:

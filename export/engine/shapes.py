@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drsformer.contract import CHANNELS, CONTRACT, Contract
-from drsformer.engine.manifest import Profile, Shape
+from drsformer.engine.manifest import Profile, InputShape
 from drsformer.errors import EngineError
 
 # height, width, pixels; a tile of one size is what engines are fastest at
@@ -17,7 +17,7 @@ HINT = "expected HEIGHTxWIDTH, MIN:OPT:MAX such as 64x64:512x512:1088x1920, or o
 
 
 @dataclass(frozen=True)
-class Range:
+class SizeRange:
     """Sizes in pixels, (height, width) each; smallest, usual and largest."""
 
     min: tuple[int, int]
@@ -57,14 +57,14 @@ def profiles_from_text(
     return tuple(made)
 
 
-def _range(text: str) -> Range:
+def _range(text: str) -> SizeRange:
     if text in PRESETS:
-        return Range(*[PRESETS[text]] * 3)
+        return SizeRange(*[PRESETS[text]] * 3)
     parts = text.split(":")
     if len(parts) not in (1, 3):
         raise EngineError(f"shapes {text!r}: {HINT}{', '.join(PRESETS)}")
     sizes = [_size(part, text) for part in parts]
-    made = Range(*(sizes * 3 if len(sizes) == 1 else sizes))
+    made = SizeRange(*(sizes * 3 if len(sizes) == 1 else sizes))
     for i in range(2):
         if not made.min[i] <= made.opt[i] <= made.max[i]:
             raise EngineError(f"shapes {text!r} must ascend from MIN over OPT to MAX on each side")
@@ -100,7 +100,7 @@ def _batches(text: str) -> tuple[int, int, int]:
     return low, usual, high
 
 
-def _laid_out(images: int, size: tuple[int, int], contract: Contract) -> Shape:
+def _laid_out(images: int, size: tuple[int, int], contract: Contract) -> InputShape:
     sizes = {"N": images, "C": CHANNELS, "H": size[0], "W": size[1]}
     a, b, c, d = (sizes[axis] for axis in contract.layout)
     return a, b, c, d

@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from drsformer.contract import CONTRACT, shape_text
-from drsformer.engine.libraries import FLAVORS
-from drsformer.engine.manifest import BuiltOn, Manifest, Profile, RunsOn, Shape
+from drsformer.engine.libraries import LIBRARIES
+from drsformer.engine.manifest import BuiltOn, Manifest, Profile, RunsOn, InputShape
 from drsformer.errors import EngineError
 
 from .settings import EngineSettings
@@ -84,7 +84,7 @@ def trtexec_script(
     Raises:
         EngineError: TensorRT-RTX, which has a tool of its own and builds here.
     """
-    if settings.flavor is not FLAVORS["tensorrt"]:
+    if settings.library is not LIBRARIES["tensorrt"]:
         raise EngineError(
             "--emit-script is for TensorRT's trtexec; TensorRT-RTX engines can be built here, "
             "without the GPU: leave the option out"
@@ -132,7 +132,7 @@ def _arguments(settings: EngineSettings, *, fixed: bool) -> list[str]:
 
 
 def _shapes(profile: Profile) -> list[str]:
-    def written(name: str, shape: Shape) -> str:
+    def written(name: str, shape: InputShape) -> str:
         return f"--{name}Shapes={CONTRACT.input_name}:{shape_text(shape)}"
 
     return [

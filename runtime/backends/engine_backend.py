@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from drsformer.contract import METADATA_KEY
 from drsformer.engine.cuda import Device, Graph, Pinned, Stream
 from drsformer.engine.gpu import gpu_here, platform_here
-from drsformer.engine.libraries import FLAVORS, module_of, version_of
+from drsformer.engine.libraries import LIBRARIES, module_of, version_of
 from drsformer.engine.loaded_engine import LoadedEngine
 from drsformer.engine.manifest import Manifest, manifest_of
 from drsformer.errors import DRSformerError, EngineError, ProviderError
@@ -290,17 +290,17 @@ def _module_for(manifest: Manifest, asked: str | None, path: Path) -> ModuleType
         able.append("tensorrt_lean")
     if asked is not None and asked not in able:
         raise EngineError(
-            f"{path} is an engine of {FLAVORS[manifest.flavor].title}, and provider {asked!r} was "
+            f"{path} is an engine of {LIBRARIES[manifest.flavor].title}, and provider {asked!r} was "
             f"asked for; it runs with {' or '.join(able)}"
         )
     refused: ProviderError | None = None
     for name in [asked] if asked else able:
         try:
-            return module_of(FLAVORS[name])
+            return module_of(LIBRARIES[name])
         except ProviderError as error:
             refused = refused or error
     assert refused is not None
-    raise ProviderError(f"{path} needs {FLAVORS[manifest.flavor].title}: {refused}") from refused
+    raise ProviderError(f"{path} needs {LIBRARIES[manifest.flavor].title}: {refused}") from refused
 
 
 def _cache_path(engine: Path) -> Path:

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from drsformer.contract import CONTRACT, CONTRACTS
-from drsformer.engine.libraries import FLAVORS, Flavor, module_of
+from drsformer.engine.libraries import LIBRARIES, Library, module_of
 from drsformer.engine.manifest import manifest_of, manifest_path
 from drsformer.errors import EngineError, ProviderError
-from drsformer.export.engine.settings import targets_from_text
+from drsformer.export.engine.settings import compute_capabilities_from_text
 from drsformer.export.engine.shapes import profiles_from_text
 from drsformer.runtime import Derainer
 
 pytest.importorskip("tensorrt_rtx", reason="the extra [rtx] is not installed")
-BUILD = ("--flavor", "rtx", "--target", "sm_89", "--shapes", "32x32")
+BUILD = ("--library", "rtx", "--gpu", "sm_89", "--shapes", "32x32")
 
 
 def one_line(err: str) -> str:
@@ -37,7 +37,7 @@ def engine(tiny_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     path = tmp_path_factory.mktemp("engine") / "tiny.engine"
     profiles = profiles_from_text(["32x32"], "1", CONTRACT, (None,) * 4)
-    settings = EngineSettings(FLAVORS["tensorrt_rtx"], profiles, ("8.9",))
+    settings = EngineSettings(LIBRARIES["tensorrt_rtx"], profiles, ("8.9",))
     return engine_from_onnx(tiny_onnx, path, settings, kept={}).path
 
 
@@ -70,7 +70,7 @@ def test_a_checkpoint_becomes_an_engine_in_one_go(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--target", "x"], "target 'x': expected compute capabilities such as sm_86,sm_89"),
+        (["--gpu", "x"], "target 'x': expected compute capabilities such as sm_86,sm_89"),
         (["--shapes", "10x10"], "10 must be a multiple of 8"),
         (["--shapes", "8x8:16x16"], "expected HEIGHTxWIDTH, MIN:OPT:MAX"),
         (["--shapes", "64x64:32x32:128x128"], "must ascend from MIN over OPT to MAX"),
@@ -87,7 +87,7 @@ def test_a_checkpoint_becomes_an_engine_in_one_go(
         (["--workspace", "nan"], "--workspace is nan GB"),
         (["--workspace", "1e300"], "--workspace is 1e+300 GB"),
         (["--workspace", "1e-300"], "expected more than 0"),
-        (["--target", ""], "target ''"),
+        (["--gpu", ""], "target ''"),
         (["--shapes", "３２x３２"], "expected HEIGHTxWIDTH"),
         (["--shapes", "tile", "--shapes", "512x512"], "the same shapes are given twice"),
         (["--timing-cache", "c"], "--timing-cache is of TensorRT"),
@@ -103,7 +103,7 @@ def test_options_without_a_meaning_are_refused(
     arguments: list[str], message: str,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    code, _, err = drs("trt", tiny_onnx, "-o", "x.engine", "--flavor", "rtx", *arguments)
+    code, _, err = drs("trt", tiny_onnx, "-o", "x.engine", "--library", "rtx", *arguments)
     assert code == 1 and message in one_line(err)
     assert list(tmp_path.iterdir()) == []
 
@@ -133,7 +133,7 @@ def test_nothing_is_written_over_an_input_or_another_output(
     source.write_bytes(tiny_checkpoint.read_bytes())
     (tmp_path / "link").symlink_to(source)
     flavor = "tensorrt" if "--emit-script" in arguments else "rtx"
-    code, _, err = drs("trt", source, "--flavor", flavor, *arguments)
+    code, _, err = drs("trt", source, "--library", flavor, *arguments)
     assert code == 1 and "over an input or another output" in one_line(err)
     assert source.read_bytes() == tiny_checkpoint.read_bytes()
     assert len(list(tmp_path.iterdir())) == 2
@@ -144,7 +144,7 @@ def test_a_checkpoint_named_as_the_manifest_stays(
 ) -> None:
     source = tmp_path / "m.engine.json"
     source.write_bytes(tiny_checkpoint.read_bytes())
-    code, _, err = drs("trt", source, "--flavor", "rtx", "-o", tmp_path / "m.engine")
+    code, _, err = drs("trt", source, "--library", "rtx", "-o", tmp_path / "m.engine")
     assert code == 1 and "over an input" in one_line(err)
 
 
@@ -210,9 +210,9 @@ def test_another_graph_with_our_contract_is_refused(
 
 def test_targets_are_of_tensorrt_rtx(drs: Any, tiny_onnx: Path, tmp_path: Path) -> None:
     code, _, err = drs(
-        "trt", tiny_onnx, "-o", tmp_path / "x.engine", "--flavor", "tensorrt", "--target", "sm_89"
+        "trt", tiny_onnx, "-o", tmp_path / "x.engine", "--library", "tensorrt", "--gpu", "sm_89"
     )
-    assert code == 1 and "--target is of TensorRT-RTX" in one_line(err)
+    assert code == 1 and "--gpu is of TensorRT-RTX" in one_line(err)
 
 
 def test_a_converted_file_is_not_converted_again(drs: Any, tiny_onnx: Path, tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_what_is_no_model_of_ours_is_refused(drs: Any, tmp_path: Path) -> None:
 
 
 def test_targets_and_shapes_are_read_as_people_write_them() -> None:
-    assert targets_from_text("sm_86,SM89, 12.0,sm_120") == ("8.6", "8.9", "12.0")
+    assert compute_capabilities_from_text("sm_86,SM89, 12.0,sm_120") == ("8.6", "8.9", "12.0")
     (profile,) = profiles_from_text(["64x64:tile:1080p"], "1:2:4", CONTRACT, (None,) * 4)
     assert (profile.min, profile.opt, profile.max) == (
         (1, 3, 64, 64), (2, 3, 512, 512), (4, 3, 1080, 1920),
@@ -306,7 +306,7 @@ def test_engine_providers_do_not_run_onnx_files(tiny_onnx: Path) -> None:
 
 def test_a_library_that_is_missing_is_named_with_its_extra(copy: Path) -> None:
     try:
-        module_of(FLAVORS["tensorrt"])
+        module_of(LIBRARIES["tensorrt"])
         pytest.skip("TensorRT is installed")
     except ProviderError:
         pass
@@ -320,18 +320,18 @@ def test_building_without_the_library_names_its_extra(
     drs: Any, tiny_onnx: Path, tmp_path: Path
 ) -> None:
     try:
-        module_of(FLAVORS["tensorrt"])
+        module_of(LIBRARIES["tensorrt"])
         pytest.skip("TensorRT is installed")
     except ProviderError:
         pass
-    code, _, err = drs("trt", tiny_onnx, "-o", tmp_path / "x.engine", "--flavor", "tensorrt")
+    code, _, err = drs("trt", tiny_onnx, "-o", tmp_path / "x.engine", "--library", "tensorrt")
     assert code == 1 and "TensorRT is not installed; pip install 'drs-export[trt]'" in one_line(err)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_module_is_found_by_its_bindings_alone() -> None:
-    rtx = FLAVORS["tensorrt_rtx"]
-    alone = Flavor(rtx.name, rtx.title, ("no_such_module", rtx.modules[1]), rtx.install)
+    rtx = LIBRARIES["tensorrt_rtx"]
+    alone = Library(rtx.name, rtx.title, ("no_such_module", rtx.modules[1]), rtx.install)
     assert module_of(alone).__version__ == module_of(rtx).__version__
 
 

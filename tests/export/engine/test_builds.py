@@ -25,7 +25,7 @@ from drsformer.calibration.quantize import int8_from_fp32
 from drsformer.calibration.rules import kept_parts
 from drsformer.calibration.scales_from_images import scales_from_images
 from drsformer.contract import CONTRACTS
-from drsformer.engine.libraries import FLAVORS
+from drsformer.engine.libraries import LIBRARIES
 from drsformer.engine.manifest import manifest_of
 from drsformer.errors import EngineError
 from drsformer.export.engine.audit import audited
@@ -39,7 +39,7 @@ from drsformer.export.uint8_io import with_pixel_io
 from drsformer.files import sha256_of
 
 rtx = pytest.importorskip("tensorrt_rtx", reason="the extra [rtx] is not installed")
-RTX = FLAVORS["tensorrt_rtx"]
+RTX = LIBRARIES["tensorrt_rtx"]
 DYNAMIC = "32x32:32x64:64x64"
 FIXED = "32x48"
 
@@ -213,7 +213,7 @@ def test_an_unknown_target_is_refused(files: dict[str, Path], tmp_path: Path) ->
 def test_an_unwritable_place_is_refused(files: dict[str, Path], tmp_path: Path, drs: Any) -> None:
     (tmp_path / "file").write_text("")
     code, _, err = drs(
-        "trt", files["fp32"], "--flavor", "rtx", "-o", tmp_path / "file" / "x.engine"
+        "trt", files["fp32"], "--library", "rtx", "-o", tmp_path / "file" / "x.engine"
     )
     assert code == 1 and err.startswith("error: cannot write ") and err.count("\n") == 1
 
@@ -231,7 +231,7 @@ def test_an_interrupted_build_leaves_nothing(
     before = sorted(path.name for path in tmp_path.iterdir())
     program = [sys.executable, "-c", "from drsformer.commands.main import main; main()"]
     process = subprocess.Popen(
-        [*program, "trt", source, "--flavor", "rtx", "--target", "sm_89", "-o",
+        [*program, "trt", source, "--library", "rtx", "--gpu", "sm_89", "-o",
          tmp_path / "x.engine", "--shapes", "64x64"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ,
     )  # fmt: skip

@@ -17,7 +17,7 @@ from drsformer.calibration.evaluate.engine_validation import validate_engine
 from drsformer.calibration.mixed_precision import fp16_from_fp32
 from drsformer.contract import CONTRACT
 from drsformer.engine.gpu import cudart, gpu_here
-from drsformer.engine.libraries import FLAVORS, module_of
+from drsformer.engine.libraries import LIBRARIES, module_of
 from drsformer.engine.manifest import manifest_of
 from drsformer.errors import DRSformerError, ProviderError, ShapeError
 from drsformer.export.engine.engine_from_onnx import engine_from_onnx
@@ -36,7 +36,7 @@ def engine(
     request: pytest.FixtureRequest, tiny_onnx: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A float16 engine for this GPU, of two profiles."""
-    flavor = FLAVORS[request.param]
+    flavor = LIBRARIES[request.param]
     try:
         gpu_here()
         module_of(flavor)
