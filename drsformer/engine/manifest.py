@@ -325,9 +325,8 @@ def _check_values(manifest: Manifest, path: Path) -> None:
     for profile in manifest.profiles:
         if not _ascends(profile) or {profile.min[channels], profile.max[channels]} != {CHANNELS}:
             raise EngineError(
-                f"{path}: {profile} is not a valid value: expected {len(manifest.contract.layout)} "
-                f"sizes above 0 in each, ascending from min to max, with {CHANNELS} channels; "
-                f"{REBUILD}"
+                f"{path}: {one_line(repr(profile), limit=200)} is not a valid value: expected four "
+                f"sizes above 0 each, ascending from min to max, and {CHANNELS} channels; {REBUILD}"
             )
 
 
