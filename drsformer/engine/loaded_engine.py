@@ -55,7 +55,7 @@ class LoadedEngine:
                 f"{path} was built without weights, and {source.name}, which has them, is not "
                 "beside it; copy it there"
             )
-        if sha256_of(source) != manifest.onnx_sha256:  # the library does not check it
+        if sha256_of(source) != manifest.onnx_sha256:  # with other weights, results are undefined
             raise EngineError(
                 f"{path} was built without weights, and {source.name} beside it is not the file "
                 "that it was built from; copy that one there"

@@ -1,4 +1,4 @@
-"""The logger that TensorRT writes to; one per process, since the library keeps the first it gets."""
+"""The logger that TensorRT writes to: one per process, the library keeps the first it is given."""
 
 from functools import lru_cache
 from typing import Any

@@ -1,14 +1,14 @@
-"""The input shapes that an engine is built for, as users write them."""
+"""Reads the input shapes of an engine as users write them."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drsformer.contract import CHANNELS, CONTRACT, Contract
-from drsformer.engine.manifest import Profile, InputShape
+from drsformer.engine.manifest import InputShape, Profile
 from drsformer.errors import EngineError
 
-# height, width, pixels; a tile of one size is what engines are fastest at
+# height, width, pixels
 PRESETS = {"tile": (512, 512), "720p": (720, 1280), "1080p": (1080, 1920), "4k": (2160, 3840)}
 DEFAULT_SHAPES = ("tile",)
 LONGEST_SIDE = 2**15  # pixels
@@ -18,7 +18,7 @@ HINT = "expected HEIGHTxWIDTH, MIN:OPT:MAX such as 64x64:512x512:1088x1920, or o
 
 @dataclass(frozen=True)
 class SizeRange:
-    """Sizes in pixels, (height, width) each; smallest, usual and largest."""
+    """The smallest, usual and largest size of an image: (height, width) each, pixels."""
 
     min: tuple[int, int]
     opt: tuple[int, int]
@@ -33,12 +33,12 @@ def profiles_from_text(
     Args:
         shapes: each a preset, HEIGHTxWIDTH, or MIN:OPT:MAX of these.
         batch: a number of images, or MIN:OPT:MAX.
-        contract: of the model; gives the layout and the multiple that sizes must be of.
-        fixed: the model's input shape, None where it takes any size.
+        contract: of the model; profiles have its layout.
+        fixed: the model's input shape; None for an axis that takes any size.
 
     Raises:
-        EngineError: not such a text, a size that is no multiple of 8, a range that does not
-            ascend, or one that the model's fixed sizes do not allow.
+        EngineError: a text has another form, a size is no multiple of 8, a range does not
+            ascend, or the model's fixed sizes do not allow it.
     """
     images = _batches(batch)
     made = []
@@ -53,7 +53,9 @@ def profiles_from_text(
     for profile in made:
         _check_fixed(profile, fixed, contract)
     if len(set(made)) < len(made):
-        raise EngineError("the same shapes are given twice; the second could never be chosen")
+        raise EngineError(
+            "the same shapes are given twice, so the second profile would never be used"
+        )
     return tuple(made)
 
 
