@@ -123,6 +123,8 @@ def test_two_precisions_at_once_are_refused(drs: Any, tiny_onnx: Path, tmp_path:
         ["--emit-script", "m.bin", "-o", "x.engine"],
         ["--emit-script", "x.engine", "-o", "x.engine"],
         ["--emit-script", "x.engine.json", "-o", "x.engine"],
+        ["--json", "x.engine", "-o", "x.engine"],
+        ["--json", "m.bin", "-o", "x.engine"],
     ],
 )
 def test_nothing_is_written_over_an_input_or_another_output(
@@ -226,9 +228,14 @@ def test_a_converted_file_is_not_converted_again(drs: Any, tiny_onnx: Path, tmp_
     output = tmp_path / "x.engine"
     code, _, err = drs("trt", path, "--bf16", "-o", output, *BUILD)
     assert code == 1 and "is in fp16 already; leave --bf16 out" in one_line(err)
-    code, out, err = drs("trt", path, "--fp16", "-o", output, *BUILD)  # what it is anyway
-    assert code == 0, err
+    code, out, err = drs("trt", path, "--fp16", "-o", output, *BUILD, "-v", "--json", "-")
+    assert code == 0, err  # it is in fp16 anyway
     assert manifest_of(output).onnx_file == "low.onnx"
+    values = json.loads(out)
+    assert values["manifest"] == json.loads(manifest_path(output).read_text())
+    assert values["engine"] == str(output) and values["audit"]["layers"]["float16"] > 10
+    assert values["audit"]["float32_parts"]
+    assert "compute capability 8.9; not run yet" in err and "float32 by rule" in err
 
 
 def test_what_is_no_model_of_ours_is_refused(drs: Any, tmp_path: Path) -> None:

@@ -126,15 +126,18 @@ def test_without_a_gpu_everything_else_is_validated(
     assert [checks[name] for name in ("engine file", "ONNX file", "types of the layers")] == [
         "ok"
     ] * 3
-    code, out, err = drs("validate", engine)
+    code, out, err = drs("validate", engine, "-v", "--json", tmp_path / "report.json")
     assert code == 0, err
+    assert "types of the layers" in out and out.splitlines()[0].startswith(f"{engine}: ")
+    assert json.loads((tmp_path / "report.json").read_text())["passed"]
     if checks["GPU"] == "not done":
         assert "nothing differs, but not done here: GPU, outputs against ONNX Runtime" in out
     code, out, _ = drs("inspect", engine)
     assert code == 0 and "TensorRT-RTX 1." in out and "8.9" in out
     source.write_bytes(files["fp16"].read_bytes())
-    code, _, err = drs("validate", engine)
+    code, out, err = drs("validate", engine)
     assert code == 1 and "is not what it should be: ONNX file" in err
+    assert "is not the file it was built from" in " ".join(out.split())  # shown without -v too
     source.unlink()
     code, out, _ = drs("validate", engine)
     assert code == 0 and "not done here: ONNX file" in out
