@@ -1,9 +1,10 @@
-"""What TensorRT-RTX makes of each precision, on a machine that needs no GPU for it.
+"""Measures the engines that TensorRT-RTX builds in each precision; needs no GPU.
 
     python benchmarks/engines.py FP32.onnx FP16.onnx ... -o FILE.json
 
-Per file: build time, peak memory of the whole process, and what the engine's bytes are. Kernels are
-stored as CUDA source and compiled when the engine is loaded; blocks of readable text are that.
+Per file: build time, peak memory of the whole process, and how many bytes of the engine are kernel
+source. TensorRT-RTX stores kernels as CUDA source and compiles it when it loads the engine; blocks
+of readable text are counted as source.
 """
 
 import os
@@ -22,32 +23,32 @@ from drsformer.engine.manifest import manifest_of
 
 PATH = click.Path(path_type=Path, dir_okay=False)
 BLOCK = 4096  # bytes
-READABLE = 0.85  # of a block's bytes, for it to be text
+READABLE = 0.85  # share of printable bytes in a block of text
 
 
 @click.command()
 @click.argument("models", type=PATH, nargs=-1, required=True)
-@click.option("--target", default="sm_89", show_default=True)
+@click.option("--gpu", default="sm_89", show_default=True)
 @click.option("--shapes", default="tile", show_default=True)
 @click.option("--output", "-o", type=PATH, required=True)
-def main(models: tuple[Path, ...], target: str, shapes: str, output: Path) -> None:
-    """Build and print."""
+def main(models: tuple[Path, ...], gpu: str, shapes: str, output: Path) -> None:
+    """Build an engine of each model, and print its figures."""
     rows = []
     for model in models:
         with tempfile.TemporaryDirectory() as folder:
             engine = Path(folder) / "x.engine"
-            seconds, peak = built(model, engine, target, shapes)
+            seconds, peak = built(model, engine, gpu, shapes)
             rows.append(described(model, engine) | {"seconds": seconds, "peak_rss_bytes": peak})
         click.echo(rows[-1])
-    write_report(output, __file__, models[0], target=target, shapes=shapes, rows=rows)
+    write_report(output, __file__, models[0], target=gpu, shapes=shapes, rows=rows)
 
 
-def built(model: Path, engine: Path, target: str, shapes: str) -> tuple[float, int]:
-    """Build in a process of its own; return seconds and peak resident bytes."""
+def built(model: Path, engine: Path, gpu: str, shapes: str) -> tuple[float, int]:
+    """Build in a separate process; return seconds and peak resident bytes."""
     start = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-c", "from drsformer.commands.main import main; main()", "trt", model,
-         "--flavor", "rtx", "--target", target, "--shapes", shapes, "-o", engine],
+         "--library", "rtx", "--gpu", gpu, "--shapes", shapes, "-o", engine],
         stdout=subprocess.DEVNULL,
     )  # fmt: skip
     _, status, usage = os.wait4(process.pid, 0)
@@ -58,7 +59,7 @@ def built(model: Path, engine: Path, target: str, shapes: str) -> tuple[float, i
 
 
 def described(model: Path, engine: Path) -> dict[str, Any]:
-    """Return what the engine is and what its bytes are."""
+    """Return the figures of an engine."""
     manifest = manifest_of(engine)
     content = np.fromfile(engine, np.uint8)
     blocks = content[: content.size // BLOCK * BLOCK].reshape(-1, BLOCK)

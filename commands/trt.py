@@ -1,4 +1,4 @@
-"""`drs-export trt`: from a checkpoint, or whatever lies between, to an engine.
+"""`drs-export trt`: builds an engine from a checkpoint or an ONNX file.
 
 The steps that are missing run first, each through its room's public functions, and their files
 stay beside the engine.
@@ -7,46 +7,49 @@ stay beside the engine.
 import os
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import click
 import onnx
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from drsformer.calibration.rules import kept_parts
-from drsformer.context import OnStep
 from drsformer.contract import CONTRACT, IO
-from drsformer.engine.libraries import FLAVORS, Flavor, module_of
-from drsformer.engine.manifest import is_engine, manifest_path, shapes_text
+from drsformer.engine.libraries import LIBRARIES, Library, module_of
+from drsformer.engine.manifest import Manifest, is_engine, manifest_path, shapes_text
 from drsformer.errors import EngineError, one_line
+from drsformer.export.engine.audit import Audit
 from drsformer.export.engine.engine_from_onnx import (
+    BuildRequest,
     BuiltEngine,
     check_output,
-    chosen_flavor,
+    chosen_library,
     contract_of,
     default_timing_cache,
     engine_from_onnx,
     planned_manifest,
 )
-from drsformer.export.engine.progress import OnProgress
-from drsformer.export.engine.settings import EngineSettings, Hardware, targets_from_text
+from drsformer.export.engine.settings import (
+    EngineSettings,
+    Hardware,
+    compute_capabilities_from_text,
+)
 from drsformer.export.engine.shapes import profiles_from_text
 from drsformer.export.engine.trtexec import trtexec_script
 from drsformer.export.graph import input_sizes, load_onnx
 from drsformer.files import written_whole
 
 from .options import FILE, FOLDER, packed, precision_flags
+from .output import STDOUT, Output, output_options
 from .prerequisites import Source, typed_onnx
+from .progress import progress
 
 GIGABYTE = 1e9
 LARGEST_WORKSPACE = 1000 * GIGABYTE
-_FLAVOR = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
+_LIBRARY = {"tensorrt": "tensorrt", "rtx": "tensorrt_rtx"}
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,10 @@ class TrtOptions:
     """The command's options, as the user gave them."""
 
     source: Path
-    output: Path
+    engine: Path
     precision: str | None
-    flavor: str
-    target: str | None
+    library: str
+    gpu: str | None
     shapes: tuple[str, ...]
     batch: str
     io: IO | None
@@ -73,15 +76,16 @@ class TrtOptions:
     scales: Path | None
     threads: int | None
     emit_script: Path | None
+    output: Output
 
     @property
     def inputs(self) -> list[Path]:
-        """The files that are read, and must not be overwritten."""
+        """The files that are read, which must not be overwritten."""
         return [self.source, *filter(None, [self.scales])]
 
     @property
     def to_convert(self) -> Source:
-        """What the steps before the engine need to know."""
+        """What the steps before the build need."""
         return Source(
             self.source, self.precision, self.io, self.images, self.pairs, self.scales, self.threads
         )
@@ -89,75 +93,85 @@ class TrtOptions:
 
 @click.command()
 @click.argument("source", metavar="INPUT", type=FILE)
-@click.option("--output", "-o", type=FILE, required=True, help="The engine to write.")
+@click.option("--output", "-o", "engine", type=FILE, required=True, help="The engine to write.")
 @precision_flags("fp32", "fp16", "bf16", "int8", "fp8")
-@click.option("--flavor", type=click.Choice(["auto", "tensorrt", "rtx"]), default="auto",
-              show_default=True, help="TensorRT where installed, else TensorRT-RTX.")  # fmt: skip
-@click.option("--target", help="Compute capabilities to build for, sm_86,sm_89; TensorRT-RTX.")
+@click.option("--library", type=click.Choice(["auto", *_LIBRARY]), default="auto",
+              show_default=True, help="auto: TensorRT where installed, or RTX.")  # fmt: skip
+@click.option("--gpu", help="Compute capabilities to build for, such as sm_86,sm_89; only with "
+              "TensorRT-RTX.  [default: its own choice]")  # fmt: skip
 @click.option("--shapes", multiple=True, help="HEIGHTxWIDTH, MIN:OPT:MAX, or tile (512x512, the "
               "default), 720p, 1080p, 4k; repeat for several profiles.")  # fmt: skip
-@click.option("--batch", default="1", show_default=True, help="Images at once, or MIN:OPT:MAX.")
+@click.option("--batch", default="1", show_default=True,
+              help="Number of images per run, or MIN:OPT:MAX.")  # fmt: skip
 @click.option("--io", type=click.Choice(get_args(IO)), help="Type of input and output; uint8: "
-              "pixels in, pixels out.  [default: float32, or what INPUT says]")  # fmt: skip
-@click.option(
-    "--workspace", type=click.FloatRange(0, min_open=True), help="Most scratch memory, GB."
-)
+              "pixels in, pixels out.  [default: what INPUT says, or float32]")  # fmt: skip
+@click.option("--workspace", type=click.FloatRange(0, min_open=True),
+              help="Most scratch memory of a layer, GB.  [default: no limit]")  # fmt: skip
 @click.option("--level", type=click.IntRange(0, 5), help="Builder optimization level, 0 to 5.")
-@click.option("--timing-cache", type=FILE, help="Kernel times to reuse.  [default: one for each "
-              "version, CUDA and GPU, under ~/.cache/drs-export]")  # fmt: skip
-@click.option("--version-compatible", is_flag=True, help="Later TensorRT can run it; slower.")
+@click.option("--timing-cache", type=FILE, help="File of kernel times to use and extend.  "
+              "[default: one for each version, CUDA and GPU, in ~/.cache/drs-export]")  # fmt: skip
+@click.option("--version-compatible", is_flag=True,
+              help="Later TensorRT versions can run the engine; slower.")  # fmt: skip
 @click.option("--hardware-compatible", "hardware", default="none", show_default=True,
               type=click.Choice(get_args(Hardware)),
-              help="Other GPUs can run it; slower.")  # fmt: skip
+              help="Which other GPUs can run the engine; slower.")  # fmt: skip
 @click.option("--strip-weights", is_flag=True, help="Leave the weights in the ONNX file.")
 @click.option("--refit", is_flag=True, help="Weights can be replaced later.")
-@click.option("--images", type=FOLDER, help="Rainy images to calibrate and, some, to judge with.")
-@click.option("--pairs", type=FOLDER, help="Folder with input/ and target/, all to judge with.")
-@click.option("--scales", type=FILE, help="From `calibrate`, for --int8 and --fp8.")
-@click.option("--threads", type=click.IntRange(1), help="Of the CPU runtimes that judge.")
-@click.option("--emit-script", type=FILE, help="Do not build: write a script of trtexec calls, for "
-              "a device that has only the SDK.")  # fmt: skip
+@click.option("--images", type=FOLDER, help="Rainy images to calibrate with; some of them also "
+              "measure the conversion.")  # fmt: skip
+@click.option("--pairs", type=FOLDER, help="Folder with input/ and target/; all measure the "
+              "conversion.")  # fmt: skip
+@click.option("--scales", type=FILE, help="Scales from `calibrate`, for --int8 and --fp8.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads for measuring the conversion.")
+@click.option("--emit-script", type=FILE, help="Write a script of trtexec calls instead of "
+              "building, for a device that has only the SDK.")  # fmt: skip
+@output_options
 @packed(TrtOptions)
 def trt(options: TrtOptions) -> None:
     """Build an engine from INPUT: a checkpoint, an exported or a converted ONNX file.
 
-    Steps that are missing run first: export, calibrate, convert. The layers of the network are
-    checked against the precision asked for, and ENGINE.json tells what the engine is and where it
-    runs.
+    Missing steps (export, calibrate, convert) run first. The types of the network's layers are
+    checked against the precision asked for. The manifest ENGINE.json says what the engine is and
+    where it runs.
     """
-    check_output(options.output)
+    check_output(options.engine)
     _check_files(options)
-    # what no engine could be built with is found now, not after minutes of converting
-    flavor = _flavor(options)
-    _settings(options, flavor, None)
+    # settings that no engine can have are refused now, not after minutes of converting
+    library = _library(options)
+    _settings(options, library, None)
     if not options.emit_script:
-        module_of(flavor)
-    typed = typed_onnx(options.to_convert, options.output)
+        module_of(library)
+    typed = typed_onnx(options.to_convert, options.engine)
     proto = load_onnx(typed)
-    settings = _settings(options, flavor, (proto, typed))
+    settings = _settings(options, library, (proto, typed))
     command = shlex.join(["drs-export", *sys.argv[1:]])
     if options.emit_script:
-        _emit(proto, typed, options, settings, command)
+        manifest = planned_manifest(proto, typed, settings, command)
+        fixed = None not in input_sizes(proto)
+        _emit(
+            trtexec_script(manifest, settings, engine=options.engine, fixed=fixed), typed, options
+        )
         return
-    cache = options.timing_cache or default_timing_cache(flavor, _cache_folder())
-    with _progress() as (on_step, on_progress):
-        built = engine_from_onnx(
-            typed, options.output, settings, kept=kept_parts(proto), command=command,
-            inputs=options.inputs, timing_cache=cache, on_step=on_step, on_progress=on_progress,
-        )  # fmt: skip
-    _print_built(built)
+    cache = options.timing_cache or default_timing_cache(library, _cache_folder())
+    request = BuildRequest(
+        typed, options.engine, settings, kept_parts(proto), command, options.inputs, cache
+    )
+    with progress() as context:
+        built = engine_from_onnx(request, context)
+    _report(built, options.output, inputs=[typed, *options.inputs])
 
 
 def _check_files(options: TrtOptions) -> None:
-    """Raise EngineError where something that is written is an input, or something else written."""
+    """Raise EngineError where a file to write is an input, or is written twice."""
     if is_engine(options.source):
         raise EngineError(
             f"{options.source} is an engine already; give a checkpoint or an ONNX file"
         )
     if options.emit_script and options.timing_cache:
         raise EngineError("--timing-cache would have no effect with --emit-script")
-    optional = filter(None, [options.timing_cache, options.emit_script])
-    written = [options.output, manifest_path(options.output), *optional]
+    report = None if options.output.json_path == STDOUT else options.output.json_path
+    optional = filter(None, [options.timing_cache, options.emit_script, report])
+    written = [options.engine, manifest_path(options.engine), *optional]
     for i, path in enumerate(written):
         others = [*options.inputs, *written[:i]]
         if path.resolve() in [other.resolve() for other in others]:
@@ -166,35 +180,36 @@ def _check_files(options: TrtOptions) -> None:
             )
 
 
-def _flavor(options: TrtOptions) -> Flavor:
-    """Return the library to build with; a script is for TensorRT, which need not be here."""
+def _library(options: TrtOptions) -> Library:
+    """Return the library to build with; a script needs TensorRT on the device only."""
     if options.emit_script:
-        flavor = FLAVORS["tensorrt" if options.flavor == "auto" else _FLAVOR[options.flavor]]
+        name = "tensorrt" if options.library == "auto" else _LIBRARY[options.library]
+        library = LIBRARIES[name]
     else:
-        flavor = chosen_flavor(options.flavor, _targets(options))
-    if options.timing_cache and flavor.name != "tensorrt":
+        library = chosen_library(options.library, _compute_capabilities(options))
+    if options.timing_cache and library.name != "tensorrt":
         raise EngineError(
-            "--timing-cache is of TensorRT; TensorRT-RTX times nothing when it builds"
+            "--timing-cache is an option of TensorRT; TensorRT-RTX measures no times when it builds"
         )
-    return flavor
+    return library
 
 
-def _targets(options: TrtOptions) -> tuple[str, ...]:
-    return () if options.target is None else targets_from_text(options.target)
+def _compute_capabilities(options: TrtOptions) -> tuple[str, ...]:
+    return () if options.gpu is None else compute_capabilities_from_text(options.gpu)
 
 
 def _settings(
-    options: TrtOptions, flavor: Flavor, model: tuple[onnx.ModelProto, Path] | None
+    options: TrtOptions, library: Library, model: tuple[onnx.ModelProto, Path] | None
 ) -> EngineSettings:
-    """Return how to build; before there is a model, for one of free sizes."""
+    """Return the settings of the build, for a model or, before there is one, for any model."""
     contract = CONTRACT
     sizes: list[int | None] = [None] * len(CONTRACT.layout)
     if model is not None:
         contract, sizes = contract_of(*model), input_sizes(model[0])
     return EngineSettings(
-        flavor,
+        library,
         profiles_from_text(options.shapes, options.batch, contract, sizes),
-        _targets(options),
+        _compute_capabilities(options),
         _bytes_of(options.workspace),
         options.level,
         options.version_compatible,
@@ -213,24 +228,16 @@ def _bytes_of(workspace: float | None) -> int | None:
     return round(workspace * GIGABYTE)
 
 
-def _emit(
-    proto: onnx.ModelProto,
-    source: Path,
-    options: TrtOptions,
-    settings: EngineSettings,
-    command: str,
-) -> None:
-    """Write the script beside the ONNX file that it needs."""
-    script = options.emit_script
+def _emit(text: str, typed: Path, options: TrtOptions) -> None:
+    """Write the script that builds the engine from the typed ONNX file on another device."""
+    script, inputs = options.emit_script, [typed, *options.inputs]
     assert script is not None
-    manifest = planned_manifest(proto, source, settings, command)
-    text = trtexec_script(
-        manifest, settings, engine=options.output, fixed=None not in input_sizes(proto)
-    )
-    with written_whole(script, inputs=[source]) as temporary:
+    with written_whole(script, inputs=inputs) as temporary:
         temporary.write_text(text, encoding="utf-8")
     script.chmod(script.stat().st_mode | 0o111)
-    click.echo(f"{script}: copy it to the device with {source.name}, and run it there")
+    options.output.result(f"{script}: copy it to the device with {typed.name}, and run it there")
+    values = {"script": str(script), "onnx_file": str(typed), "engine": options.engine.name}
+    options.output.write_json(values, inputs=inputs)
 
 
 def _cache_folder() -> Path:
@@ -238,44 +245,44 @@ def _cache_folder() -> Path:
     return Path(root) / "drs-export"
 
 
-@contextmanager
-def _progress() -> Iterator[tuple[OnStep, OnProgress]]:
-    """Show on stderr what the builder is at: the present phase and its steps."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("starting", total=None)
-
-        def on_step(step: str) -> None:
-            bar.update(task, description=step, total=None)
-
-        def on_progress(phase: str, done: int, steps: int) -> None:
-            bar.update(task, description=phase, completed=done, total=steps or None)
-
-        yield on_step, on_progress
-
-
-def _print_built(built: BuiltEngine) -> None:
-    """Print the audit's table, what stays in float32, and a summary."""
+def _report(built: BuiltEngine, output: Output, inputs: list[Path]) -> None:
+    """Print the result in one line, then warnings; the layers with -v."""
     manifest = built.manifest
-    table = Table("computes in", "layers")
-    for name, count in sorted(built.audit.layers.items()):
-        table.add_row(name, str(count))
-    Console().print(table)
-    for part, count in built.audit.float32_parts.items():
-        click.echo(f"in float32 as listed: {part} ({count} layers)")
+    output.result(f"{built.path}: {_summary(manifest)}; not run yet")
     for warning in built.warnings:
-        click.echo(f"warning: {one_line(warning, limit=200)}", err=True)
+        output.note(f"warning: {one_line(warning, limit=200)}")
+    output.detail(_layer_table(built.audit))
+    output.detail(Text(f"{built.manifest_path}: the manifest; keep it beside the engine"))
+    output.detail(Text(f"`drs-export validate {built.path}` runs the engine, where there is a GPU"))
+    output.write_json(_values(built), inputs=inputs)
+
+
+def _summary(manifest: Manifest) -> str:
+    """Return "12.3 MB, fp16, 1x3x512x512, TensorRT-RTX 1.7.1.116, compute capability 8.9"."""
     accepted = " or ".join(map(shapes_text, manifest.profiles))
     runs_on = manifest.runs_on
     able = ", ".join(runs_on.compute_capabilities) + (" and newer" if runs_on.newer else "")
-    title = FLAVORS[manifest.flavor].title
-    click.echo(
-        f"{built.path}: {manifest.engine_bytes / 1e6:.1f} MB, {manifest.precision}, {accepted}, "
-        f"{title} {manifest.version}, compute capability {able}"
-    )
-    click.echo(f"{built.manifest_path}: its manifest; keep the two together")
-    if manifest.validation is None:
-        click.echo(f"not run yet: `drs-export validate {built.path}` does, where there is a GPU")
+    library = f"{LIBRARIES[manifest.flavor].title} {manifest.version}"
+    size = f"{manifest.engine_bytes / 1e6:.1f} MB"
+    return f"{size}, {manifest.precision}, {accepted}, {library}, compute capability {able}"
+
+
+def _layer_table(audit: Audit) -> Table:
+    """Return how many layers compute in each type, and which parts stay in float32 by rule."""
+    table = Table("computes in", "layers")
+    for name, count in sorted(audit.layers.items()):
+        table.add_row(name, str(count))
+    for part, count in audit.float32_parts.items():
+        table.add_row(f"float32 by rule: {part}", str(count))
+    return table
+
+
+def _values(built: BuiltEngine) -> dict[str, Any]:
+    """Return the result as plain values, for JSON."""
+    return {
+        "engine": str(built.path),
+        "manifest_path": str(built.manifest_path),
+        "manifest": asdict(built.manifest),
+        "audit": asdict(built.audit),
+        "warnings": list(built.warnings),
+    }

@@ -11,7 +11,7 @@ import onnx
 from drsformer.checkpoint import checkpoint_from_file
 from drsformer.config import DRSformerConfig, variant
 from drsformer.contract import METADATA_KEY
-from drsformer.engine.libraries import FLAVORS
+from drsformer.engine.libraries import LIBRARIES
 from drsformer.engine.manifest import is_engine, manifest_of, shapes_text
 from drsformer.files import sha256_of
 
@@ -58,12 +58,12 @@ def _describe_engine(path: Path) -> dict[str, Any]:
     able = ", ".join(runs_on.compute_capabilities)
     described: dict[str, Any] = {
         "file": {
-            "kind": f"engine of {FLAVORS[manifest.flavor].title}",
+            "kind": f"engine of {LIBRARIES[manifest.flavor].title}",
             "bytes": manifest.engine_bytes,
             "sha256": manifest.engine_sha256,
         },
         "runs on": {
-            "library": f"{FLAVORS[manifest.flavor].title} {manifest.version}"
+            "library": f"{LIBRARIES[manifest.flavor].title} {manifest.version}"
             + (" and later" if runs_on.version_compatible else ", no other version"),
             "compute capability": able + (" and newer" if runs_on.newer else ""),
             "platform": runs_on.platform or "Linux and Windows",

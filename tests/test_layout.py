@@ -22,7 +22,6 @@ FILES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 BY_NAME = {"importlib", "pkgutil", "runpy", "__import__"}  # what imports a module by its name
 MAY_IMPORT_BY_NAME = {
     "commands/main.py",  # the lazy group of commands
-    "drsformer/engine/libraries.py",  # TensorRT's modules, of which any may be missing
 }
 MOST_PARAMETERS = 8
 MOST_LINES = 45  # of a function, without its docstring and decorators

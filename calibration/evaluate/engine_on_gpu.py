@@ -1,14 +1,16 @@
-"""The engine on a GPU against ONNX Runtime on the same typed ONNX file.
+"""Compares an engine on a GPU with ONNX Runtime on the same typed ONNX file.
 
-Two questions are asked apart. Does this engine give what its file says? Its output is compared.
-Where do they part? A second engine of the same network is built, with the outputs of the network's
-stages and its top-k selections as further outputs; marking them may change what is fused, so only
-the first answer decides.
+First the output of the engine itself is compared; only this decides. Then a second engine is built
+of the same network, with the network's stages and top-k masks as further outputs, to show where a
+difference begins. These outputs may change which layers are fused, so they do not decide.
+
+ONNX Runtime runs the file in simulated precision and the top-k masks are calibration's: so this is
+in calibration and not in export, which must not import it.
 """
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +20,28 @@ from numpy.typing import NDArray
 from polygraphy.backend.onnx import BytesFromOnnx
 from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
 
+from drsformer.context import Context
 from drsformer.contract import CONTRACT, shape_text
 from drsformer.engine.cuda import Device, Pinned, Stream
 from drsformer.engine.gpu import gpu_here
-from drsformer.engine.libraries import FLAVORS, module_of
+from drsformer.engine.libraries import LIBRARIES, module_of
 from drsformer.engine.loaded_engine import LoadedEngine
-from drsformer.engine.manifest import Manifest, Profile, Shape
+from drsformer.engine.manifest import InputShape, Manifest, Profile
 from drsformer.errors import EngineError
 from drsformer.export.engine.build import engine_from_network
 from drsformer.export.engine.network import network_from_onnx
 from drsformer.export.engine.settings import EngineSettings
 from drsformer.export.onnx_ops import STAGE_PREFIX
+from drsformer.metrics import psnr
 
 from .simulated_precision import runnable
 from .top_k_masks import flip_rate, selection_names, with_selections_out
 
-OnStep = Callable[[str], None]
-# dB of the output against ONNX Runtime on the same file; what separates them is the order of sums,
-# the top-k entries that flip by it, and TF32 in float32 engines. From what these cost on the CPU:
-# no GPU was at hand to measure it
+# dB of the output against ONNX Runtime on the same file. They differ by the order of sums, by the
+# top-k entries that change with it, and by TF32 in float32 engines. The limits follow from what
+# these cost on the CPU, since no GPU was at hand
 LEAST_PSNR_DB = {"fp32": 60.0, "fp16": 50.0, "bf16": 40.0, "int8": 40.0, "fp8": 40.0}
-MOST_PIXELS = 512 * 512  # ONNX Runtime on the CPU is the slow one
+MOST_PIXELS = 512 * 512  # for ONNX Runtime on the CPU, which takes minutes for more
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,11 @@ class Comparison:
     Attributes:
         tensor: "output", a stage, or "top-k selections".
         shape: of the input, as text.
-        psnr_db: against ONNX Runtime's largest magnitude, dB; None where equal, or for selections.
-        flip_rate: share of selected entries that differ; None for tensors.
+        psnr_db: dB, with ONNX Runtime's largest magnitude as the peak; None where both are equal,
+            where one has NaN or Inf (it has not passed then), and for selections.
+        flip_rate: share of the top-k entries that differ; None for tensors.
         decides: whether the validation depends on it.
-        passed: whether it is within what is allowed.
+        passed: whether the difference is allowed.
     """
 
     tensor: str
@@ -63,35 +67,37 @@ class Comparison:
 
     @property
     def detail(self) -> str:
-        """The figure in words."""
+        """The figure as text."""
         if self.flip_rate is not None:
             return f"{100 * self.flip_rate:.3f} % of entries differ"
-        return "equal" if self.psnr_db is None else f"{self.psnr_db:.1f} dB"
+        if self.psnr_db is None:
+            return "equal" if self.passed else "NaN or Inf"
+        return f"{self.psnr_db:.1f} dB"
 
 
 def compared_on_gpu(
-    engine: Path, manifest: Manifest, proto: onnx.ModelProto, *, on_step: OnStep
+    engine: Path, manifest: Manifest, proto: onnx.ModelProto, context: Context
 ) -> list[Comparison]:
-    """Run the engine, and a marked one, and ONNX Runtime on the same noise.
+    """Run the engine, one with further outputs, and ONNX Runtime on the same noise.
 
     Args:
-        engine: fits the GPU that is here.
+        engine: one that runs on this machine's GPU.
         manifest: of the engine.
-        proto: what it was built from.
-        on_step: told what is being done.
+        proto: the model that it was built from.
+        context: told the steps.
     """
     made: list[Comparison] = []
-    loaded = LoadedEngine(module_of(FLAVORS[manifest.flavor]), engine, manifest)
+    loaded = LoadedEngine(module_of(LIBRARIES[manifest.flavor]), engine, manifest)
     try:
         for number, profile in enumerate(manifest.profiles):
             shape = _shape_to_try(profile, manifest)
             feed = {manifest.contract.input_name: _noise(shape, manifest.contract.dtype)}
-            on_step(f"running {shape_text(shape)}")
+            context.step(f"running {shape_text(shape)}")
             (found,) = _run_engine(loaded.engine, feed, profile=number).values()
             (expected,) = _run_onnx(proto, feed).values()
             allowed = LEAST_PSNR_DB[manifest.precision]
             made.append(_row(CONTRACT.output_name, shape, found, expected, allowed))
-            on_step("looking where they part")
+            context.step("comparing stages")
             made += _stages(manifest, proto, shape, feed)
     finally:
         loaded.close()
@@ -99,7 +105,7 @@ def compared_on_gpu(
 
 
 def marked(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a model whose stages and top-k selections are further outputs."""
+    """Return the model with its stages and top-k masks as further outputs."""
     made: onnx.ModelProto = with_selections_out(proto)
     known = {
         value.name: value for value in onnx.shape_inference.infer_shapes(proto).graph.value_info
@@ -122,15 +128,17 @@ def marked(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _stages(
-    manifest: Manifest, proto: onnx.ModelProto, shape: Shape, feed: dict[str, NDArray[Any]]
+    manifest: Manifest, proto: onnx.ModelProto, shape: InputShape, feed: dict[str, NDArray[Any]]
 ) -> Iterator[Comparison]:
     model = marked(proto)
-    module = module_of(FLAVORS[manifest.flavor])
+    module = module_of(LIBRARIES[manifest.flavor])
     parsed = network_from_onnx(module, model)
     rtx = manifest.flavor == "tensorrt_rtx"
-    targets = (gpu_here().compute_capability,) if rtx else ()
+    capabilities = (gpu_here().compute_capability,) if rtx else ()
     fixed = (Profile(shape, shape, shape),)
-    content = engine_from_network(parsed, EngineSettings(FLAVORS[manifest.flavor], fixed, targets))
+    content = engine_from_network(
+        parsed, EngineSettings(LIBRARIES[manifest.flavor], fixed, capabilities)
+    )
     runtime = module.Runtime(parsed.log)
     engine = runtime.deserialize_cuda_engine(content)
     if engine is None:
@@ -150,8 +158,8 @@ def _run_engine(
 ) -> dict[str, NDArray[Any]]:
     """Run an engine once, with all of its outputs.
 
-    Polygraphy's own runner is not used: it wants a CUDA runtime library of its own to be found,
-    and settles on TensorRT or TensorRT-RTX when it is imported.
+    Polygraphy's runner is not used: it needs another CUDA runtime library, and chooses between
+    TensorRT and TensorRT-RTX when it is imported.
     """
     stream = Stream()
     owned: list[Pinned | Device] = []
@@ -190,7 +198,7 @@ def _run_engine(
 
 
 def _dtype(value: Any) -> str:
-    """Return numpy's name of one of the library's types."""
+    """Return numpy's name for one of the library's types."""
     names = {"FLOAT": "float32", "HALF": "float16", "BOOL": "bool", "UINT8": "uint8"}
     return names[str(value).split(".")[-1]]
 
@@ -201,26 +209,22 @@ def _run_onnx(proto: onnx.ModelProto, feed: dict[str, NDArray[Any]]) -> dict[str
 
 
 def _row(
-    tensor: str, shape: Shape, found: NDArray[Any], expected: NDArray[Any], allowed: float | None
+    tensor: str,
+    shape: InputShape,
+    found: NDArray[Any],
+    expected: NDArray[Any],
+    allowed: float | None,
 ) -> Comparison:
-    error = found.astype(np.float64) - expected.astype(np.float64)
-    mean = float(np.mean(error**2))
-    peak = float(np.abs(expected.astype(np.float64)).max()) or 1.0
-    psnr = math.inf if mean == 0 else 10 * math.log10(peak**2 / mean)
-    finite = math.isfinite(mean)
-    passed = finite and (allowed is None or psnr >= allowed)
-    return Comparison(
-        tensor,
-        shape_text(shape),
-        None if psnr == math.inf else psnr,
-        None,
-        allowed is not None,
-        passed,
-    )
+    text, decides = shape_text(shape), allowed is not None
+    if not (np.isfinite(found).all() and np.isfinite(expected).all()):
+        return Comparison(tensor, text, None, None, decides, passed=False)
+    found_db = psnr(found, expected, float(np.abs(expected).max()) or 1.0)
+    passed = allowed is None or found_db >= allowed
+    return Comparison(tensor, text, None if found_db == inf else found_db, None, decides, passed)
 
 
-def _shape_to_try(profile: Profile, manifest: Manifest) -> Shape:
-    """Return the shape it is fastest at, or the smallest where that would take the CPU minutes."""
+def _shape_to_try(profile: Profile, manifest: Manifest) -> InputShape:
+    """Return the shape the engine is fastest at, or its smallest if that is too slow on a CPU."""
     sizes = dict(zip(manifest.contract.layout, profile.opt, strict=True))
     small = sizes["N"] * sizes["H"] * sizes["W"] <= MOST_PIXELS
     return profile.opt if small else profile.min

@@ -1,19 +1,20 @@
 """Is an engine what its manifest says, and does it compute what its ONNX file does?
 
-Everything up to the GPU is checked everywhere; what needs one is done where there is one, and said
-to be missing where there is none.
+The checks that need no GPU are made on every machine. The report says which ones could not be made.
+
+Validation is in this room and not in export because it needs calibration's rules, simulated
+precision and top-k masks, and export must not import calibration.
 """
 
-import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import onnx
 
+from drsformer.context import QUIET, Context
 from drsformer.engine.gpu import Gpu, gpu_here
-from drsformer.engine.libraries import FLAVORS, module_of, version_of
+from drsformer.engine.libraries import LIBRARIES, module_of, version_of
 from drsformer.engine.manifest import Manifest, manifest_of, manifest_path
 from drsformer.errors import DRSformerError, EngineError
 from drsformer.export.engine.audit import audited
@@ -24,18 +25,17 @@ from drsformer.files import sha256_of, written_whole
 from ..rules import kept_parts
 from .engine_on_gpu import Comparison, compared_on_gpu
 
-OnStep = Callable[[str], None]
 Outcome = Literal["ok", "differs", "not done"]
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at.
+    """One check.
 
     Attributes:
-        what: in a few words.
-        outcome: "not done" where this machine lacks what it takes.
-        detail: figures, or why not.
+        what: the subject, in a few words.
+        outcome: "not done" where this machine cannot make the check.
+        detail: figures, or the reason why it was not done.
     """
 
     what: str
@@ -49,7 +49,7 @@ class EngineReport:
 
     Attributes:
         checks: in order.
-        comparisons: of outputs and stages on the GPU; empty without one.
+        comparisons: of outputs and stages on the GPU; empty without a GPU.
     """
 
     checks: tuple[Check, ...]
@@ -57,34 +57,33 @@ class EngineReport:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing that was done differs."""
+        """Whether no check found a difference."""
         return all(check.outcome != "differs" for check in self.checks)
 
     @property
     def complete(self) -> bool:
-        """Whether everything could be done here."""
+        """Whether every check could be made here."""
         return all(check.outcome != "not done" for check in self.checks)
 
-    def to_json(self) -> str:
-        """Return indented JSON."""
-        values = asdict(self) | {"passed": self.passed, "complete": self.complete}
-        return json.dumps(values, indent=2) + "\n"
+    def to_values(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        return asdict(self) | {"passed": self.passed, "complete": self.complete}
 
 
-def validate_engine(engine: Path, *, on_step: OnStep = lambda step: None) -> EngineReport:
+def validate_engine(engine: Path, context: Context = QUIET) -> EngineReport:
     """Check an engine against its manifest, its ONNX file and, on a GPU, ONNX Runtime.
 
-    What a complete validation found is written into the manifest.
+    The result of the comparison on a GPU is written into the manifest.
 
     Args:
         engine: what `drs-export trt` wrote, with its manifest and its ONNX file beside it.
-        on_step: told what is being done.
+        context: told the steps.
 
     Raises:
         EngineError: the engine or its manifest is missing or damaged, or the engine does not fit
             the GPU that is here.
     """
-    on_step("reading the manifest")
+    context.step("reading the manifest")
     manifest = manifest_of(engine)
     checks = [Check("engine file", "ok", f"{manifest.engine_bytes:,} bytes, SHA-256 as stated")]
     source = engine.with_name(manifest.onnx_file)
@@ -92,7 +91,7 @@ def validate_engine(engine: Path, *, on_step: OnStep = lambda step: None) -> Eng
     checks.append(found)
     if proto is None:
         return EngineReport(tuple(checks))
-    on_step("reading the network")
+    context.step("reading the network")
     layers = _layers(manifest, proto)
     checks.append(layers)
     gpu, found = _gpu(manifest, engine)
@@ -101,10 +100,10 @@ def validate_engine(engine: Path, *, on_step: OnStep = lambda step: None) -> Eng
         what = "outputs against ONNX Runtime"
         checks.append(Check(what, "not done", "needs the library and a GPU that the engine is for"))
         return EngineReport(tuple(checks))
-    comparisons = compared_on_gpu(engine, manifest, proto, on_step=on_step)
+    comparisons = compared_on_gpu(engine, manifest, proto, context)
     checks += [_compared(comparison) for comparison in comparisons if comparison.decides]
     report = EngineReport(tuple(checks), tuple(comparisons))
-    _write_down(engine, manifest, gpu, report)
+    _write_into_manifest(engine, manifest, gpu, report)
     return report
 
 
@@ -118,11 +117,11 @@ def _onnx(source: Path, manifest: Manifest) -> tuple[onnx.ModelProto | None, Che
 
 
 def _layers(manifest: Manifest, proto: onnx.ModelProto) -> Check:
-    """Parse the ONNX file again and count what its layers compute in."""
+    """Parse the ONNX file again and compare the types of its layers with the manifest."""
     what = "types of the layers"
-    flavor = FLAVORS[manifest.flavor]
+    library = LIBRARIES[manifest.flavor]
     try:
-        module = module_of(flavor)
+        module = module_of(library)
         parsed = network_from_onnx(module, proto)
     except DRSformerError as error:
         return Check(what, "not done", str(error))
@@ -135,7 +134,7 @@ def _layers(manifest: Manifest, proto: onnx.ModelProto) -> Check:
         return Check(what, "ok", counted)
     same = audit.layers == manifest.layers and audit.precision == manifest.precision
     if version_of(module) != manifest.version:
-        return Check(what, "not done", f"{flavor.title} {manifest.version} built it, not this one")
+        return Check(what, "not done", f"{library.title} {manifest.version} built it, not this one")
     return Check(what, "ok" if same else "differs", counted)
 
 
@@ -154,8 +153,8 @@ def _compared(comparison: Comparison) -> Check:
     return Check(f"{comparison.tensor} at {comparison.shape}", outcome, comparison.detail)
 
 
-def _write_down(engine: Path, manifest: Manifest, gpu: Gpu, report: EngineReport) -> None:
-    """Put the result into the manifest."""
+def _write_into_manifest(engine: Path, manifest: Manifest, gpu: Gpu, report: EngineReport) -> None:
+    """Write the result into the manifest beside the engine."""
     validation: dict[str, Any] = {
         "gpu": gpu.name,
         "passed": report.passed,

@@ -1,1 +1,1 @@
-"""What an engine is, and what it takes to execute one."""
+"""What an engine is, and what executes one: shared by building, validating and running."""

@@ -1,7 +1,7 @@
-"""The few things that running an engine needs of CUDA: streams, buffers, graphs.
+"""The parts of CUDA that running an engine needs: streams, buffers, graphs.
 
-Each owns what it made and frees it in `close`; nothing is left to the garbage collector, which
-would free it on another thread, or after the driver is gone.
+Each object owns its CUDA resource and frees it in `close`. The garbage collector would free it on
+another thread, or after the driver is gone.
 """
 
 import ctypes
@@ -16,7 +16,7 @@ from drsformer.engine.gpu import cudart
 
 
 def check(result: Any) -> Any:
-    """Return what a call of the CUDA runtime gave besides its error code.
+    """Return the values of a call of the CUDA runtime, without its error code.
 
     Raises:
         RuntimeError: the call failed.
@@ -28,7 +28,7 @@ def check(result: Any) -> Any:
 
 
 class Stream:
-    """A CUDA stream, which does not wait for the default one.
+    """A CUDA stream that does not synchronise with the default stream.
 
     Attributes:
         handle: as an integer, for TensorRT.
@@ -42,7 +42,7 @@ class Stream:
         self.handle = int(self._stream)
 
     def wait(self) -> None:
-        """Return when all that was queued is done."""
+        """Wait until everything queued is done."""
         check(self._runtime.cudaStreamSynchronize(self._stream))
 
     def upload(self, device: int, host: "Pinned") -> None:
@@ -56,12 +56,12 @@ class Stream:
         check(self._runtime.cudaMemcpyAsync(host.address, device, host.nbytes, kind, self._stream))
 
     def captured(self, work: Callable[[], None]) -> "Graph":
-        """Record what `work` queues, to launch it at once later."""
+        """Record what `work` queues, so that it can be launched as a whole later."""
         mode = self._runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
         check(self._runtime.cudaStreamBeginCapture(self._stream, mode))
         try:
             work()
-        except BaseException:  # ends the capture, or the stream would stay in it
+        except BaseException:  # without its end, the stream would stay in the capture
             error, graph = self._runtime.cudaStreamEndCapture(self._stream)
             if int(error) == 0 and int(graph):
                 self._runtime.cudaGraphDestroy(graph)
@@ -69,7 +69,7 @@ class Stream:
         return Graph(check(self._runtime.cudaStreamEndCapture(self._stream)), self._stream)
 
     def close(self) -> None:
-        """Free it."""
+        """Destroy the stream."""
         check(self._runtime.cudaStreamDestroy(self._stream))
 
 
@@ -84,11 +84,11 @@ class Graph:
             check(self._runtime.cudaGraphDestroy(graph))
 
     def launch(self) -> None:
-        """Queue all of it."""
+        """Queue the whole sequence."""
         check(self._runtime.cudaGraphLaunch(self._graph, self._stream))
 
     def close(self) -> None:
-        """Free it."""
+        """Destroy the graph."""
         check(self._runtime.cudaGraphExecDestroy(self._graph))
 
 
@@ -96,7 +96,7 @@ class Device:
     """Memory of the GPU.
 
     Attributes:
-        address: where it begins.
+        address: of its first byte.
     """
 
     def __init__(self, nbytes: int) -> None:
@@ -104,16 +104,16 @@ class Device:
         self.address = int(check(self._runtime.cudaMalloc(max(nbytes, 1))))
 
     def close(self) -> None:
-        """Free it."""
+        """Free the memory."""
         check(self._runtime.cudaFree(self.address))
 
 
 class Pinned:
-    """Memory of the host that the GPU copies to and from while the CPU goes on.
+    """Host memory that the GPU copies to and from while the CPU does other work.
 
     Attributes:
-        address: where it begins.
-        nbytes: its size.
+        address: of its first byte.
+        nbytes: its size, bytes.
         array: a view of it.
     """
 
@@ -125,6 +125,6 @@ class Pinned:
         self.array: NDArray[Any] = np.frombuffer(memory, dtype).reshape(shape)
 
     def close(self) -> None:
-        """Free it; `array` must not be used any more."""
+        """Free the memory; `array` must not be used any more."""
         del self.array
         check(self._runtime.cudaFreeHost(self.address))

@@ -1,4 +1,4 @@
-"""Which GPU is here; asked of the CUDA runtime through NVIDIA's own bindings."""
+"""Which GPU this machine has, as the CUDA runtime says through NVIDIA's own bindings."""
 
 import platform
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ INSTALL = "pip install 'drs-export[rtx]' or 'drs-export[trt]'"
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU.
+    """A GPU of this machine.
 
     Attributes:
         name: "NVIDIA GeForce RTX 4090".
         compute_capability: "8.9".
-        cuda: version of CUDA that the driver knows, "13.0".
+        cuda: newest version of CUDA that its driver supports, "13.0".
     """
 
     name: str
@@ -40,7 +40,10 @@ def cudart() -> Any:
 
 
 def gpu_here(device: int = 0) -> Gpu:
-    """Return what GPU `device` is.
+    """Describe a GPU of this machine.
+
+    Args:
+        device: its CUDA ordinal.
 
     Raises:
         ProviderError: there is no GPU, or no driver for it, or the bindings are missing.

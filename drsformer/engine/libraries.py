@@ -4,20 +4,19 @@
     tensorrt_lean    its small runtime, for version-compatible engines only
     tensorrt_rtx     TensorRT-RTX: RTX GPUs; builds on machines without one
 
-Their Python modules have the same classes. What differs is asked of the module, not looked up in a
-table of versions.
+Their Python modules have the same classes. Where they differ, the code asks the module what it has
+and keeps no table of versions.
 """
 
-import importlib
+from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 from drsformer.errors import ProviderError
 
 
 @dataclass(frozen=True)
-class Flavor:
+class Library:
     """One of the libraries.
 
     Attributes:
@@ -35,23 +34,23 @@ class Flavor:
     builds: bool = True
 
 
-FLAVORS = {
-    flavor.name: flavor
-    for flavor in (
-        Flavor(
+LIBRARIES = {
+    library.name: library
+    for library in (
+        Library(
             "tensorrt",
             "TensorRT",
             ("tensorrt", "tensorrt_bindings"),
             "pip install 'drs-export[trt]' (Jetson: it is part of JetPack)",
         ),
-        Flavor(
+        Library(
             "tensorrt_lean",
             "TensorRT's lean runtime",
             ("tensorrt_lean", "tensorrt_lean_bindings"),
             "pip install tensorrt-lean cuda-bindings",
             builds=False,
         ),
-        Flavor(
+        Library(
             "tensorrt_rtx",
             "TensorRT-RTX",
             # installed from the bindings' wheel alone, only the second one is there
@@ -62,40 +61,74 @@ FLAVORS = {
 }
 
 
-def module_of(flavor: Flavor) -> ModuleType:
-    """Import a flavor's Python module.
+def _tensorrt() -> Any:
+    import tensorrt
+
+    return tensorrt
+
+
+def _tensorrt_bindings() -> Any:
+    import tensorrt_bindings
+
+    return tensorrt_bindings
+
+
+def _tensorrt_lean() -> Any:
+    import tensorrt_lean
+
+    return tensorrt_lean
+
+
+def _tensorrt_lean_bindings() -> Any:
+    import tensorrt_lean_bindings
+
+    return tensorrt_lean_bindings
+
+
+def _tensorrt_rtx() -> Any:
+    import tensorrt_rtx
+
+    return tensorrt_rtx
+
+
+def _tensorrt_rtx_bindings() -> Any:
+    import tensorrt_rtx_bindings
+
+    return tensorrt_rtx_bindings
+
+
+_IMPORTED: dict[str, Callable[[], Any]] = {
+    "tensorrt": _tensorrt,
+    "tensorrt_bindings": _tensorrt_bindings,
+    "tensorrt_lean": _tensorrt_lean,
+    "tensorrt_lean_bindings": _tensorrt_lean_bindings,
+    "tensorrt_rtx": _tensorrt_rtx,
+    "tensorrt_rtx_bindings": _tensorrt_rtx_bindings,
+}
+
+
+def module_of(library: Library) -> Any:
+    """Import a library's Python module.
 
     Raises:
         ProviderError: it is not installed, or its libraries cannot be loaded.
     """
-    for name in flavor.modules:
+    for name in library.modules:
         try:
-            return importlib.import_module(name)
+            return _IMPORTED[name]()
         except ModuleNotFoundError as error:
             if error.name != name:
                 raise ProviderError(
-                    f"{flavor.title} is installed but needs {error.name}; {flavor.install}"
+                    f"{library.title} is installed but needs {error.name}; {library.install}"
                 ) from error
         except (ImportError, OSError) as error:
             raise ProviderError(
-                f"{flavor.title} is installed but its libraries cannot be loaded ({error}); "
-                f"{flavor.install}"
+                f"{library.title} is installed but its libraries cannot be loaded ({error}); "
+                f"{library.install}"
             ) from error
-    raise ProviderError(f"{flavor.title} is not installed; {flavor.install}")
-
-
-def installed() -> list[Flavor]:
-    """Return the flavors whose modules can be imported here."""
-    found = []
-    for flavor in FLAVORS.values():
-        try:
-            module_of(flavor)
-        except ProviderError:
-            continue
-        found.append(flavor)
-    return found
+    raise ProviderError(f"{library.title} is not installed; {library.install}")
 
 
 def version_of(module: Any) -> str:
-    """Return a flavor's exact version, "1.7.1.116"."""
+    """Return the exact version of a library's module, "1.7.1.116"."""
     return str(module.__version__)

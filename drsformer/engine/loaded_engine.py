@@ -1,35 +1,35 @@
-"""An engine file as an object of its library, weights put in where it was built without them."""
+"""An engine file as an object of its library, with its weights also where it was built without."""
 
 from pathlib import Path
 from typing import Any
 
-from drsformer.engine.logger import log_of
+from drsformer.engine.logger import logger_of
 from drsformer.engine.manifest import REBUILD, Manifest
 from drsformer.errors import EngineError
 from drsformer.files import sha256_of
 
 
 class LoadedEngine:
-    """A deserialised engine with what it needs to live.
+    """A deserialised engine with the objects that must live as long as it does.
 
     Attributes:
-        module: the flavor's Python module.
-        log: what the library says.
+        module: the library's Python module.
+        log: the library's logger.
         engine: the library's engine.
     """
 
     def __init__(self, module: Any, path: Path, manifest: Manifest) -> None:
-        """Load a file that its manifest was found to describe.
+        """Load an engine whose manifest was checked before.
 
         Args:
-            module: of the flavor that the manifest names.
+            module: Python module of the library that the manifest names.
             path: the engine.
             manifest: of this very file.
 
         Raises:
-            EngineError: the library refuses it, or the file with its weights is not beside it.
+            EngineError: the library refuses it, or the ONNX file with its weights is missing.
         """
-        self.module, self.log = module, log_of(module)
+        self.module, self.log = module, logger_of(module)
         self.log.clear()
         self._runtime = module.Runtime(self.log)
         if manifest.runs_on.version_compatible:
@@ -40,25 +40,25 @@ class LoadedEngine:
                 f"{path} cannot be loaded: {self.log.reason()}; {REBUILD} on this machine"
             )
         if manifest.options.get("stripped_weights"):
-            self._put_weights_in(path, manifest)
+            self._refit(path, manifest)
 
     def close(self) -> None:
-        """Free it; contexts must be gone."""
+        """Free the engine; its contexts must be freed before."""
         self.engine = None
         self._runtime = None
 
-    def _put_weights_in(self, path: Path, manifest: Manifest) -> None:
-        """Refit an engine that was built without weights from the ONNX file beside it."""
+    def _refit(self, path: Path, manifest: Manifest) -> None:
+        """Put the weights of the ONNX file beside it into an engine built without weights."""
         source = path.with_name(manifest.onnx_file)
         if not source.is_file():
             raise EngineError(
                 f"{path} was built without weights, and {source.name}, which has them, is not "
                 "beside it; copy it there"
             )
-        if sha256_of(source) != manifest.onnx_sha256:  # other weights: undefined, says the library
+        if sha256_of(source) != manifest.onnx_sha256:  # with other weights, results are undefined
             raise EngineError(
-                f"{path} was built without the weights of another {source.name} than the one "
-                "beside it; copy the right one there"
+                f"{path} was built without weights, and {source.name} beside it is not the file "
+                "that it was built from; copy that one there"
             )
         if not hasattr(self.module, "OnnxParserRefitter"):
             raise EngineError(

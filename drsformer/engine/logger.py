@@ -1,4 +1,4 @@
-"""What TensorRT says. A process has one logger: the library keeps the first it is given."""
+"""The logger that TensorRT writes to: one per process, the library keeps the first it is given."""
 
 from functools import lru_cache
 from typing import Any
@@ -7,10 +7,13 @@ from drsformer.errors import one_line
 
 
 @lru_cache
-def log_of(module: Any) -> Any:
-    """Return a flavor's one logger, with `warnings` and `errors`, lists of lines since `clear`."""
+def logger_of(module: Any) -> Any:
+    """Return the one logger of a library's module.
 
-    class Log(module.ILogger):  # type: ignore[misc]  # no type information
+    Its `warnings` and `errors` are lists of the lines since the last `clear`.
+    """
+
+    class Logger(module.ILogger):  # type: ignore[misc]  # no type information
         def __init__(self) -> None:
             module.ILogger.__init__(self)
             self.warnings: list[str] = []
@@ -27,7 +30,7 @@ def log_of(module: Any) -> Any:
             self.errors.clear()
 
         def reason(self, limit: int = 320) -> str:
-            """Return the last error in a line."""
+            """Return the last error in one line."""
             return one_line(self.errors[-1], limit) if self.errors else "it gives no reason"
 
-    return Log()
+    return Logger()

@@ -1,44 +1,40 @@
 """ENGINE.json: what an engine is, what it was made from, and where it runs. Needs no TensorRT.
 
-An engine is a file that only one version of one library on some GPUs can read, and that says so
-with an error number, or not at all. So the runtime reads this first and refuses, in one sentence
-that names both sides. The format is specified in docs/files.md.
+Only one version of one library can read an engine, on some GPUs only. Elsewhere the library gives
+an error number, or nothing at all. So the runtime reads this file first, and refuses an engine that
+does not fit in one sentence that names both sides. docs/files.md specifies the format.
 """
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from drsformer.contract import CHANNELS, Contract, contract_from_json, shape_text
-from drsformer.engine.libraries import FLAVORS
-from drsformer.errors import EngineError, ShapeError
+from drsformer.engine.libraries import LIBRARIES
+from drsformer.errors import EngineError, ShapeError, one_line
 from drsformer.files import check_readable, sha256_of
 
 FORMAT = 1
 SUFFIX = ".json"
 ENGINE_SUFFIXES = (".engine", ".plan", ".trt")
+_UNREADABLE = (
+    LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError,
+)  # fmt: skip
 REBUILD = "build it again with `drs-export trt`"
 
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", "fp8")
-_SHA256 = re.compile("[0-9a-f]{64}")
-_CAPABILITY = re.compile(r"[0-9]{1,2}\.[0-9]")
-_NONE = type(None)
-_KINDS: dict[str, tuple[type, ...]] = {
-    "engine_sha256": (str,), "engine_bytes": (int,), "flavor": (str,), "version": (str,),
-    "precision": (str,), "options": (dict,), "layers": (dict,), "onnx_file": (str,),
-    "onnx_sha256": (str,), "checkpoint_sha256": (str,), "drs_export_version": (str,),
-    "command": (str,), "calibration": (dict, _NONE), "validation": (dict, _NONE), "format": (int,),
-}  # fmt: skip
+BUILDERS = tuple(name for name, library in LIBRARIES.items() if library.builds)
 
-Shape = tuple[int, int, int, int]
+InputShape = tuple[int, int, int, int]  # in the contract's layout
 
 
 @dataclass(frozen=True)
 class Profile:
-    """Input shapes that an engine takes, in its contract's layout.
+    """Input shapes that an engine takes.
 
     Attributes:
         min: smallest size along each axis.
@@ -46,9 +42,9 @@ class Profile:
         max: largest size along each axis.
     """
 
-    min: Shape
-    opt: Shape
-    max: Shape
+    min: InputShape
+    opt: InputShape
+    max: InputShape
 
     def takes(self, shape: Sequence[int]) -> bool:
         """Whether a shape lies inside."""
@@ -61,9 +57,9 @@ class RunsOn:
 
     Attributes:
         compute_capabilities: of the GPUs it was built for, "8.9".
-        newer: whether GPUs newer than the lowest of these are fine too.
+        newer: whether it also runs on GPUs newer than the lowest of these.
         version_compatible: whether later TensorRT versions may run it.
-        platform: of the machine it was built on, "linux-x86_64"; None where any will do.
+        platform: operating system and processor it needs, "linux-x86_64"; None for any.
     """
 
     compute_capabilities: tuple[str, ...]
@@ -74,12 +70,12 @@ class RunsOn:
 
 @dataclass(frozen=True)
 class BuiltOn:
-    """The machine that built it; `gpu` is None where there was none.
+    """The GPU of the machine that built the engine; all None where there was no GPU.
 
     Attributes:
         gpu: its name.
         compute_capability: "8.9".
-        cuda: version that the library was made with, where it is known.
+        cuda: version of CUDA that its driver knows.
     """
 
     gpu: str | None = None
@@ -89,12 +85,12 @@ class BuiltOn:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What lies beside an engine.
+    """What is known of an engine; its names are the keys of the file.
 
     Attributes:
         engine_sha256: of the engine file.
         engine_bytes: its size.
-        flavor: name of the library, see `drsformer.engine.libraries`.
+        flavor: name of its library, see `drsformer.engine.libraries`.
         version: its exact version.
         precision: "fp32", "fp16", "bf16", "int8" or "fp8".
         contract: the interface, as in the ONNX file.
@@ -107,7 +103,7 @@ class Manifest:
         onnx_sha256: of that file.
         checkpoint_sha256: of the checkpoint it began with.
         calibration: where the scales came from, or None.
-        validation: what validating it found, or None while it was not validated on a GPU.
+        validation: what `validate` found on a GPU, or None before that.
         command: how it was made.
         drs_export_version: of the tool.
         format: of this file.
@@ -141,7 +137,7 @@ class Manifest:
         """Return the number of the first profile that takes an input shape.
 
         Raises:
-            ShapeError: none does.
+            ShapeError: no profile takes it.
         """
         for number, profile in enumerate(self.profiles):
             if profile.takes(shape):
@@ -153,10 +149,10 @@ class Manifest:
         )
 
     def check_version(self, version: str, engine: Path) -> None:
-        """Raise EngineError unless a version of the engine's own flavor can run it."""
-        title = FLAVORS[self.flavor].title
+        """Raise EngineError unless this version of the engine's own library can run it."""
+        title = LIBRARIES[self.flavor].title
         ours, theirs = _numbers(self.version), _numbers(version)
-        if all(a == b for a, b in zip(ours, theirs, strict=False)):  # some say no build number
+        if all(a == b for a, b in zip(ours, theirs, strict=False)):  # some have no build number
             return
         forward = self.runs_on.version_compatible and theirs[:2] >= ours[:2]
         if forward and theirs[0] - ours[0] <= 1:
@@ -190,7 +186,7 @@ class Manifest:
 
 
 def is_engine(path: Path) -> bool:
-    """Whether a file is an engine: by its ending, or by the manifest beside it."""
+    """Whether a file is an engine, by its suffix or by the manifest beside it."""
     if not path.name:
         return False
     return path.suffix in ENGINE_SUFFIXES or (
@@ -199,16 +195,16 @@ def is_engine(path: Path) -> bool:
 
 
 def manifest_path(engine: Path) -> Path:
-    """Return where an engine's manifest lies: beside it, with .json behind the whole name."""
+    """Return the path of an engine's manifest: the engine's name followed by .json."""
     return engine.with_name(engine.name + SUFFIX)
 
 
 def manifest_of(engine: Path) -> Manifest:
-    """Read an engine's manifest and check that it is about this very file.
+    """Read an engine's manifest and check that it describes this very file.
 
     Raises:
-        EngineError: the engine or its manifest is missing or unreadable, or the engine is not the
-            file that the manifest describes: truncated, changed, or another one.
+        EngineError: the engine or its manifest is missing or unreadable, or the engine's size or
+            SHA-256 differs from the manifest's.
     """
     check_readable(engine, EngineError, "expected an engine of `drs-export trt`")
     manifest = read_manifest(engine)
@@ -228,7 +224,7 @@ def manifest_of(engine: Path) -> Manifest:
 
 
 def read_manifest(engine: Path) -> Manifest:
-    """Read an engine's manifest; raises EngineError where it is missing or no manifest of ours."""
+    """Read an engine's manifest; raises EngineError where it is missing or not valid."""
     path = manifest_path(engine)
     if not path.exists():
         raise EngineError(
@@ -237,18 +233,13 @@ def read_manifest(engine: Path) -> Manifest:
         )
     check_readable(path, EngineError, REBUILD)
     try:
-        return _manifest_from(json.loads(path.read_text(encoding="utf-8")), path)
-    except (
-        LookupError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        RecursionError,
-    ) as error:
+        manifest = _manifest_from(json.loads(path.read_text(encoding="utf-8")), path)
+    except _UNREADABLE as error:
         raise EngineError(
             f"{path} is not a manifest of an engine ({type(error).__name__}: {error}); {REBUILD}"
         ) from error
+    _check_values(manifest, path)
+    return manifest
 
 
 def shapes_text(profile: Profile) -> str:
@@ -259,71 +250,92 @@ def shapes_text(profile: Profile) -> str:
 
 
 def _manifest_from(values: dict[str, Any], path: Path) -> Manifest:
+    """Return a manifest of JSON values, unchecked; keys that a later version added are dropped."""
     if values["format"] != FORMAT:
         raise EngineError(
             f"{path} has format {values['format']}, this version reads {FORMAT}; {REBUILD}"
         )
-    if values["flavor"] not in FLAVORS:
-        raise EngineError(
-            f"{path} says flavor {values['flavor']!r}; known are {', '.join(FLAVORS)}; {REBUILD}"
-        )
     known = {one.name for one in fields(Manifest)}
-    made = {key: value for key, value in values.items() if key in known}
-    made["contract"] = contract_from_json(json.dumps(values["contract"]), source=str(path))
-    made["profiles"] = tuple(
-        Profile(*(_shape(profile[key]) for key in ("min", "opt", "max")))
-        for profile in values["profiles"]
-    )
     runs_on = dict(values["runs_on"])
-    able = tuple(runs_on.pop("compute_capabilities"))
-    made["runs_on"] = RunsOn(able, **runs_on)
-    made["built_on"] = BuiltOn(**values["built_on"])
-    manifest = Manifest(**made)
-    _check_values(manifest)
-    return manifest
+    made = {key: value for key, value in values.items() if key in known} | {
+        "contract": contract_from_json(json.dumps(values["contract"]), source=str(path)),
+        "profiles": tuple(map(_profile_from, values["profiles"])),
+        "runs_on": RunsOn(tuple(runs_on.pop("compute_capabilities")), **runs_on),
+        "built_on": BuiltOn(**values["built_on"]),
+    }
+    return Manifest(**made)
 
 
-def _check_values(manifest: Manifest) -> None:
-    """Raise ValueError for values that no engine could have."""
-    for name, kinds in _KINDS.items():
-        value = getattr(manifest, name)
-        if type(value) not in kinds:
-            raise ValueError(f"{name} is {value!r}")
-    runs_on, built_on = manifest.runs_on, manifest.built_on
-    texts = (runs_on.platform, built_on.gpu, built_on.compute_capability, built_on.cuda)
-    flags = (runs_on.newer, runs_on.version_compatible)
-    able = runs_on.compute_capabilities
-    name = manifest.onnx_file
-    for what, fine in (
-        ("profiles", bool(manifest.profiles)),
-        ("precision", manifest.precision in PRECISIONS),
-        ("flavor", FLAVORS[manifest.flavor].builds),
-        ("engine_bytes", manifest.engine_bytes > 0),
-        ("onnx_file", bool(name) and Path(name).name == name),
-        ("layers", all(type(n) is int for n in manifest.layers.values())),
-        ("runs_on", all(type(flag) is bool for flag in flags)),
-        ("runs_on or built_on", all(type(text) in (str, _NONE) for text in texts)),
-        ("compute_capabilities", bool(able) and all(_CAPABILITY.fullmatch(one) for one in able)),
-        ("engine_sha256", bool(_SHA256.fullmatch(manifest.engine_sha256))),
-        ("onnx_sha256", bool(_SHA256.fullmatch(manifest.onnx_sha256))),
-    ):
-        if not fine:
-            raise ValueError(f"its {what} cannot be")
-    _numbers(manifest.version)
+def _profile_from(values: dict[str, Any]) -> Profile:
+    low, usual, high = (tuple(values[key]) for key in ("min", "opt", "max"))
+    return Profile(low, usual, high)  # _check_values finds what is not four numbers
+
+
+def _is(*kinds: type) -> Callable[[Any], bool]:
+    """Test for exactly these types: to isinstance, True is a number."""
+    return lambda value: type(value) in kinds
+
+
+def _matches(pattern: str) -> Callable[[Any], bool]:
+    return lambda value: type(value) is str and re.fullmatch(pattern, value) is not None
+
+
+def _is_file_name(value: Any) -> bool:
+    return type(value) is str and value != "" and Path(value).name == value
+
+
+_is_capability = _matches(r"[0-9]{1,2}\.[0-9]")
+_Rule = tuple[Callable[[Any], bool], str]
+_TEXT: _Rule = (_is(str), "text")
+_TEXT_OR_NULL: _Rule = (_is(str, type(None)), "text or null")
+_OBJECT_OR_NULL: _Rule = (_is(dict, type(None)), "an object or null")
+_FLAG: _Rule = (_is(bool), "true or false")
+_HASH: _Rule = (_matches("[0-9a-f]{64}"), "64 hexadecimal digits")
+_VALID: dict[str, _Rule] = {  # which values a manifest may have, and what a refusal says of them
+    "format": (_is(int), f"the number {FORMAT}"),
+    "engine_sha256": _HASH,
+    "engine_bytes": (lambda n: type(n) is int and n > 0, "a whole number above 0"),
+    "flavor": (lambda name: name in BUILDERS, " or ".join(BUILDERS)),
+    "version": (_matches(r"[0-9]+(\.[0-9]+)*(\.post[0-9]+)?"), "numbers such as 10.3.0.26"),
+    "precision": (lambda name: name in PRECISIONS, " or ".join(PRECISIONS)),
+    "profiles": (bool, "at least one profile"),
+    "runs_on.compute_capabilities": (lambda a: a and all(map(_is_capability, a)), "such as 8.9"),
+    "runs_on.newer": _FLAG, "runs_on.version_compatible": _FLAG, "runs_on.platform": _TEXT_OR_NULL,
+    "built_on.gpu": _TEXT_OR_NULL, "built_on.compute_capability": _TEXT_OR_NULL,
+    "built_on.cuda": _TEXT_OR_NULL,
+    "options": (_is(dict), "an object"),
+    "layers": (lambda n: _is(dict)(n) and all(map(_is(int), n.values())), "whole numbers by type"),
+    "onnx_file": (_is_file_name, "the name of a file, without a folder"),
+    "onnx_sha256": _HASH, "checkpoint_sha256": _TEXT,
+    "calibration": _OBJECT_OR_NULL, "validation": _OBJECT_OR_NULL,
+    "command": _TEXT, "drs_export_version": _TEXT,
+}  # fmt: skip
+
+
+def _check_values(manifest: Manifest, path: Path) -> None:
+    """Raise EngineError for values that no engine could have."""
+    for name, (valid, expected) in _VALID.items():
+        value = attrgetter(name)(manifest)
+        if not valid(value):
+            raise EngineError(
+                f"{path}: {name} {one_line(repr(value), limit=200)} is not a valid value: expected "
+                f"{expected}; {REBUILD}"
+            )
     channels = manifest.contract.layout.index("C")
     for profile in manifest.profiles:
-        for low, usual, high in zip(profile.min, profile.opt, profile.max, strict=True):
-            if not 1 <= low <= usual <= high:
-                raise ValueError(f"{shapes_text(profile)} is no range")
-        if {profile.min[channels], profile.max[channels]} != {CHANNELS}:
-            raise ValueError(f"{shapes_text(profile)} has not {CHANNELS} channels")
+        if not _ascends(profile) or {profile.min[channels], profile.max[channels]} != {CHANNELS}:
+            raise EngineError(
+                f"{path}: {one_line(repr(profile), limit=200)} is not a valid value: expected four "
+                f"sizes above 0 each, ascending from min to max, and {CHANNELS} channels; {REBUILD}"
+            )
 
 
-def _shape(values: Sequence[Any]) -> Shape:
-    batch, a, b, c = values
-    if any(type(value) is not int for value in values):
-        raise ValueError(f"{values!r} is no shape")
-    return batch, a, b, c
+def _ascends(profile: Profile) -> bool:
+    """Whether a profile has four whole sizes in each of its shapes, and is a range."""
+    shapes = (profile.min, profile.opt, profile.max)
+    if any(len(shape) != 4 or any(type(n) is not int for n in shape) for shape in shapes):
+        return False
+    return all(1 <= a <= b <= c for a, b, c in zip(*shapes, strict=True))
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -1,1 +1,1 @@
-"""ONNX file to engine: shapes, network, build, audit, manifest."""
+"""From a typed ONNX file to an engine: shapes, settings, network, audit, build, manifest."""

@@ -1,8 +1,11 @@
 """The precision audit: does the network compute in the types that were asked for?
 
-Tools that pass precision as builder flags have built float32 engines and said nothing, once the
-flags were gone. Here each layer is asked what type it gives, and is led back to its ONNX node by
-the name that the parser leaves in it.
+A tool that asks for a precision by builder flags builds float32 engines, without a word, where the
+library no longer has those flags. So this module looks at the type of each layer's output, and
+finds the layer's ONNX node by the name that the parser leaves in its metadata.
+
+Which nodes stay in float32 by rule is calibration's knowledge, and export must not import
+calibration: so the caller passes these nodes as `kept`.
 """
 
 from collections import Counter
@@ -17,7 +20,7 @@ from drsformer.errors import EngineError
 from ..graph import PRECISION_KEY, metadata_of
 from ..uint8_io import PREFIX
 
-# layers that move or hold values; the type they give is not one that they compute in
+# layers that move or hold values; the type of their output is not one that they compute in
 NO_ARITHMETIC = frozenset(
     ["CONSTANT", "SHUFFLE", "SLICE", "CAST", "GATHER", "CONCATENATION", "UNSQUEEZE", "SQUEEZE",
      "IDENTITY", "SHAPE"]
@@ -25,7 +28,7 @@ NO_ARITHMETIC = frozenset(
 QUANTISING = frozenset(["QUANTIZE", "DEQUANTIZE"])
 NAMES = {"FLOAT": "float32", "HALF": "float16", "BF16": "bfloat16", "INT8": "int8", "FP8": "fp8"}
 ASKED = {"fp32": "FLOAT", "fp16": "HALF", "bf16": "BF16", "int8": "HALF", "fp8": "HALF"}
-METADATA = "[ONNX Layer: "  # what the parser puts around a node's name
+METADATA = "[ONNX Layer: "  # the parser writes it before a node's name, and "]" after it
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,9 @@ class Audit:
     """What the layers of a network compute in.
 
     Attributes:
-        precision: what was asked for.
+        precision: the one asked for.
         layers: type to number of layers that compute in it; "int8" counts quantised convolutions.
-        float32_parts: part of the network to number of layers that stay in float32 there.
+        float32_parts: part of the network to number of its layers that stay in float32 by rule.
     """
 
     precision: str
@@ -44,7 +47,7 @@ class Audit:
 
 
 def precision_of(proto: onnx.ModelProto) -> str:
-    """Return the precision that a model's metadata names, "fp32" where it names none."""
+    """Return the precision that a model's metadata names, "fp32" by default."""
     precision = metadata_of(proto).get(PRECISION_KEY, "fp32")
     if precision not in ASKED:
         raise EngineError(
@@ -59,11 +62,11 @@ def audited(network: Any, proto: onnx.ModelProto, kept: Mapping[str, str]) -> Au
     Args:
         network: a TensorRT network.
         proto: the model.
-        kept: the nodes that stay in float32 by rule, name to part of the network.
+        kept: name of each node that stays in float32 by rule, to its part of the network.
 
     Raises:
-        EngineError: a layer computes in float32 that should not, none computes in the precision
-            asked for, or a quantised convolution is missing.
+        EngineError: a layer computes in float32 without a rule, no layer computes in the precision
+            asked for, or a quantised tensor is missing.
     """
     precision = precision_of(proto)
     layers: Counter[str] = Counter()

@@ -1,16 +1,17 @@
-"""A network becomes an engine in memory; it can be stopped, and says why it could not be built."""
+"""Builds an engine in memory from a network; Ctrl-C stops it, and an error says the reason."""
 
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
+from drsformer.context import QUIET, Context
 from drsformer.contract import CONTRACT
 from drsformer.errors import EngineError
 from drsformer.files import written_whole
 
 from .network import Parsed
-from .progress import OnProgress, new_monitor
+from .progress import new_monitor
 from .settings import EngineSettings, Hardware
 
 _HARDWARE: dict[Hardware, str] = {
@@ -25,7 +26,7 @@ def engine_from_network(
     settings: EngineSettings,
     *,
     timing_cache: Path | None = None,
-    on_progress: OnProgress = lambda phase, done, steps: None,
+    context: Context = QUIET,
 ) -> bytes:
     """Build an engine.
 
@@ -33,21 +34,21 @@ def engine_from_network(
         parsed: the network.
         settings: how to build.
         timing_cache: file of measured kernel times to read and extend; TensorRT only.
-        on_progress: told the phase, the steps done and the steps in all.
+        context: told the builder's phases, and how far each is.
 
     Returns:
         The engine's bytes.
 
     Raises:
-        EngineError: it cannot be built, or the library does not know what was asked for.
+        EngineError: it cannot be built, or the library does not have what was asked for.
         KeyboardInterrupt: Ctrl-C was pressed; the builder was stopped.
     """
     config = _config(parsed, settings)
     cache = _timing_cache(parsed, config, timing_cache)
-    monitor = new_monitor(parsed.module, on_progress)
+    monitor = new_monitor(parsed.module, context)
     config.progress_monitor = monitor
     made: list[Any] = []
-    done = Event()  # not join: of an interrupted join, Python 3.11 says that the thread has ended
+    done = Event()  # not join: after an interrupted join, Python 3.11 takes the thread for ended
 
     def build() -> None:
         try:
@@ -57,10 +58,10 @@ def engine_from_network(
 
     Thread(target=build, daemon=True).start()
     try:
-        while not done.wait(_POLL_S):  # in slices, so that a signal is handled at once
+        while not done.wait(_POLL_S):  # short waits, so that a signal is handled at once
             pass
     except BaseException:
-        on_progress("stopping, once the builder has done its present step", 0, 0)
+        context.step("stopping after the builder's present step")
         monitor.cancelled = True
         _wait_through(done)
         raise
@@ -73,7 +74,7 @@ def engine_from_network(
 
 
 def _wait_through(done: Event) -> None:
-    """Wait, whatever is pressed: a builder that loses its process in mid-step crashes it."""
+    """Wait, ignoring signals: a process that ends while the builder is in a step crashes."""
     while not done.is_set():
         with suppress(BaseException):
             done.wait()
@@ -103,27 +104,27 @@ def _config(parsed: Parsed, settings: EngineSettings) -> Any:
         config.hardware_compatibility_level = _member(
             module, module.HardwareCompatibilityLevel, _HARDWARE[settings.hardware]
         )
-    if settings.targets:
-        config.num_compute_capabilities = len(settings.targets)
-        for i, target in enumerate(settings.targets):
-            name = f"SM{target.replace('.', '')}"
+    if settings.compute_capabilities:
+        config.num_compute_capabilities = len(settings.compute_capabilities)
+        for i, capability in enumerate(settings.compute_capabilities):
+            name = f"SM{capability.replace('.', '')}"
             config.set_compute_capability(_member(module, module.ComputeCapability, name), i)
     return config
 
 
 def _member(module: Any, kind: Any, name: str) -> Any:
-    """Return a value of one of the library's enumerations, if this version has it."""
+    """Return a value of one of the library's enumerations, or raise where it has no such value."""
     if not hasattr(kind, name):
         known = ", ".join(n for n in sorted(getattr(kind, "__members__", {})) if n.isupper())
         raise EngineError(
-            f"{module.__name__} {module.__version__} does not know {name}; of its "
-            f"{kind.__name__} it knows {known}: choose one of these, or another version or --flavor"
+            f"{module.__name__} {module.__version__} does not know {name}; its "
+            f"{kind.__name__} has {known}: choose one of these, or another version or --library"
         )
     return getattr(kind, name)
 
 
 def _timing_cache(parsed: Parsed, config: Any, path: Path | None) -> Any:
-    """Attach the cache; what is in the file of another version or GPU is dropped by TensorRT."""
+    """Attach the cache; TensorRT drops entries that are from another version or GPU."""
     if path is None:
         return None
     content = path.read_bytes() if path.is_file() else b""
@@ -134,13 +135,13 @@ def _timing_cache(parsed: Parsed, config: Any, path: Path | None) -> Any:
 
 
 def _save_timing_cache(config: Any, path: Path) -> None:
-    """Keep what was measured, also of a build that was stopped; losing it only costs time."""
+    """Keep the measured times, also those of a stopped build; losing them only costs time."""
     with suppress(Exception), written_whole(path) as temporary:
         temporary.write_bytes(memoryview(config.get_timing_cache().serialize()))
 
 
 def _why(log: Any, settings: EngineSettings) -> str:
-    """Return the library's reason in a line, and what to do where that is known."""
+    """Return the library's reason in one line, and what to do where that is known."""
     text: str = log.reason()
     lowered = " ".join(log.errors).lower()
     if any(word in lowered for word in ("memory", "workspace", "scratch")):

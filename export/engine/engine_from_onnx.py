@@ -1,7 +1,7 @@
-"""ONNX file to engine file and manifest: parse, audit, build, and only then name them."""
+"""From a typed ONNX file to an engine and its manifest: parse, audit, build, then write both."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,10 @@ from typing import Any
 import onnx
 
 from drsformer import __version__
+from drsformer.context import QUIET, Context
 from drsformer.contract import METADATA_KEY, Contract, contract_from_json
 from drsformer.engine.gpu import Gpu, gpu_here, platform_here
-from drsformer.engine.libraries import FLAVORS, Flavor, module_of, version_of
+from drsformer.engine.libraries import LIBRARIES, Library, module_of, version_of
 from drsformer.engine.manifest import BuiltOn, Manifest, RunsOn, manifest_path, shapes_text
 from drsformer.errors import EngineError, ProviderError
 from drsformer.files import sha256_of, written_whole
@@ -20,25 +21,46 @@ from ..graph import load_onnx, metadata_of
 from .audit import Audit, audited, precision_of
 from .build import engine_from_network
 from .network import network_from_onnx
-from .progress import OnProgress
 from .settings import EngineSettings
 
-OnStep = Callable[[str], None]
-# what TensorRT-RTX builds for when no target is named (its guide, "Compute Capability")
+# what TensorRT-RTX builds for when no GPU is named (its guide, "Compute Capability")
 RTX_DEFAULT = ("8.0", "8.6", "8.9", "12.0")
 OLDEST_COMPATIBLE = "8.0"  # of the hardware level AMPERE_PLUS
 
 
 @dataclass(frozen=True)
+class BuildRequest:
+    """What to build, and how.
+
+    Attributes:
+        source: what `drs-export onnx` or `convert` wrote.
+        output: the engine to write; its manifest goes beside it.
+        settings: how to build.
+        kept: name of each node that stays in float32 by rule, to its part; see `audited`.
+        command: how the engine is made, for the manifest.
+        inputs: further files that must not be overwritten.
+        timing_cache: see `default_timing_cache`; TensorRT only.
+    """
+
+    source: Path
+    output: Path
+    settings: EngineSettings
+    kept: Mapping[str, str]
+    command: str = ""
+    inputs: Sequence[Path] = ()
+    timing_cache: Path | None = None
+
+
+@dataclass(frozen=True)
 class BuiltEngine:
-    """What a build made.
+    """The result of a build.
 
     Attributes:
         path: the engine.
         manifest_path: ENGINE.json beside it.
         manifest: its content.
-        audit: what the layers compute in.
-        warnings: what the library warned of, each line once.
+        audit: the types that the layers compute in.
+        warnings: the library's warnings, each once.
     """
 
     path: Path
@@ -48,52 +70,36 @@ class BuiltEngine:
     warnings: tuple[str, ...]
 
 
-def engine_from_onnx(
-    source: Path,
-    output: Path,
-    settings: EngineSettings,
-    *,
-    kept: Mapping[str, str],
-    command: str = "",
-    inputs: Sequence[Path] = (),
-    timing_cache: Path | None = None,
-    on_step: OnStep = lambda step: None,
-    on_progress: OnProgress = lambda phase, done, steps: None,
-) -> BuiltEngine:
-    """Build an engine from an exported or converted file.
+def engine_from_onnx(request: BuildRequest, context: Context = QUIET) -> BuiltEngine:
+    """Build an engine from an exported or converted file, and write it with its manifest.
 
     Args:
-        source: what `drs-export onnx` or `convert` wrote.
-        output: the engine to write; its manifest goes beside it.
-        settings: how to build.
-        kept: see `audited`.
-        command: how it is made, for the manifest.
-        inputs: further files that must not be overwritten.
-        timing_cache: see `default_timing_cache`; TensorRT only.
-        on_step: told what is being done.
-        on_progress: told how far the builder is.
+        request: what to build, and how.
+        context: told the steps: reading the network, and the phases of the builder.
 
     Raises:
-        ExportError: `source` is no ONNX model.
+        ExportError: the source is no ONNX model.
         ProviderError: the library is not installed.
-        EngineError: the model is not ours, its layers do not come out as it says, or the engine
-            cannot be built. Nothing was written.
+        EngineError: the model is not ours, its layers do not have the types that it says, or the
+            engine cannot be built. Nothing was written.
     """
+    source, output, settings = request.source, request.output, request.settings
     check_output(output)
     proto = load_onnx(source)
-    planned = planned_manifest(proto, source, settings, command)
-    module = module_of(settings.flavor)
+    planned = planned_manifest(proto, source, settings, request.command)
+    module = module_of(settings.library)
     _check_can_build(settings)
-    on_step("reading the network")
+    context.step("reading the network")
     parsed = network_from_onnx(module, proto)
-    audit = audited(parsed.network, proto, kept)
-    on_step(f"building for {', '.join(map(shapes_text, settings.profiles))}")
+    audit = audited(parsed.network, proto, request.kept)
+    context.step(f"building for {', '.join(map(shapes_text, settings.profiles))}")
+    inputs = [source, *request.inputs]
     with (
-        written_whole(manifest_path(output), inputs=[source, *inputs]) as temporary_manifest,
-        written_whole(output, inputs=[source, *inputs]) as temporary,
+        written_whole(manifest_path(output), inputs=inputs) as temporary_manifest,
+        written_whole(output, inputs=inputs) as temporary,
     ):
         content = engine_from_network(
-            parsed, settings, timing_cache=timing_cache, on_progress=on_progress
+            parsed, settings, timing_cache=request.timing_cache, context=context
         )
         temporary.write_bytes(content)
         manifest = replace(
@@ -111,7 +117,7 @@ def engine_from_onnx(
 
 
 def check_output(output: Path) -> None:
-    """Raise EngineError for a name that says another kind of file."""
+    """Raise EngineError for an output without a name, or with another kind of file's suffix."""
     if not output.name:
         raise EngineError("the engine needs a name, such as derain.engine")
     if output.suffix in (".onnx", ".json", ".pth", ".safetensors"):
@@ -119,7 +125,7 @@ def check_output(output: Path) -> None:
 
 
 def contract_of(proto: onnx.ModelProto, source: Path) -> Contract:
-    """Return a model's contract; raises EngineError where it has none."""
+    """Return a model's contract; raises EngineError where it has none or does not keep it."""
     metadata = metadata_of(proto)
     if METADATA_KEY not in metadata:
         raise EngineError(
@@ -139,34 +145,38 @@ def contract_of(proto: onnx.ModelProto, source: Path) -> Contract:
     return contract
 
 
-def chosen_flavor(name: str, targets: tuple[str, ...]) -> Flavor:
-    """Return the flavor for "auto", "tensorrt" or "rtx".
+def chosen_library(name: str, compute_capabilities: tuple[str, ...]) -> Library:
+    """Return the library to build with.
+
+    Args:
+        name: "tensorrt", "rtx", or "auto" for the first of them that is installed.
+        compute_capabilities: to build for; where there are any, "auto" is TensorRT-RTX.
 
     Raises:
         ProviderError: "auto", and neither library is installed.
     """
-    tensorrt, rtx = FLAVORS["tensorrt"], FLAVORS["tensorrt_rtx"]
+    tensorrt, rtx = LIBRARIES["tensorrt"], LIBRARIES["tensorrt_rtx"]
     if name != "auto":
         return tensorrt if name == "tensorrt" else rtx
     reasons = []
-    for flavor in (rtx,) if targets else (tensorrt, rtx):
+    for library in (rtx,) if compute_capabilities else (tensorrt, rtx):
         try:
-            module_of(flavor)
-            return flavor
+            module_of(library)
+            return library
         except ProviderError as error:
             reasons.append(str(error))
     raise ProviderError("; or ".join(reasons))
 
 
-def default_timing_cache(flavor: Flavor, folder: Path) -> Path | None:
-    """Return a file of kernel times for this version, CUDA and GPU; None where there is no use.
+def default_timing_cache(library: Library, folder: Path) -> Path | None:
+    """Return the file of kernel times for this version, CUDA and GPU; None for TensorRT-RTX.
 
-    TensorRT-RTX measures nothing while building, and asks for a GPU once it is given a cache.
+    TensorRT-RTX measures nothing while it builds, and with a cache it would need a GPU.
     """
-    if flavor is not FLAVORS["tensorrt"]:
+    if library is not LIBRARIES["tensorrt"]:
         return None
     gpu = gpu_here()
-    name = f"tensorrt-{version_of(module_of(flavor))}-cuda{gpu.cuda}-{gpu.name}.timing"
+    name = f"tensorrt-{version_of(module_of(library))}-cuda{gpu.cuda}-{gpu.name}.timing"
     return folder / "".join(c if c.isalnum() or c in "-." else "_" for c in name)
 
 
@@ -185,8 +195,9 @@ def _built_on() -> BuiltOn:
 
 
 def _runs_on(settings: EngineSettings) -> RunsOn:
-    if settings.flavor is FLAVORS["tensorrt_rtx"]:  # portable between Linux and Windows
-        return RunsOn(settings.targets or RTX_DEFAULT, newer=not settings.targets)
+    asked = settings.compute_capabilities
+    if settings.library is LIBRARIES["tensorrt_rtx"]:  # portable between Linux and Windows
+        return RunsOn(asked or RTX_DEFAULT, newer=not asked)
     gpu = gpu_here()
     newer = settings.hardware == "ampere+"
     lowest = OLDEST_COMPATIBLE if newer else gpu.compute_capability
@@ -196,22 +207,22 @@ def _runs_on(settings: EngineSettings) -> RunsOn:
 def planned_manifest(
     proto: onnx.ModelProto, source: Path, settings: EngineSettings, command: str
 ) -> Manifest:
-    """Return what is known of an engine before it is built; what is not is empty.
+    """Return what is known of an engine before it is built; the other values are empty.
 
     Args:
         proto: the model.
         source: its file.
         settings: how it will be built.
-        command: how it is made.
+        command: how the engine is made.
 
     Raises:
-        EngineError: the model is not ours, or what it says of itself cannot be read.
+        EngineError: the model is not ours, or its metadata cannot be read.
     """
     metadata = metadata_of(proto)
     return Manifest(
         engine_sha256="",
         engine_bytes=0,
-        flavor=settings.flavor.name,
+        flavor=settings.library.name,
         version="",
         precision=precision_of(proto),
         contract=contract_of(proto, source),
@@ -230,7 +241,7 @@ def planned_manifest(
 
 
 def _calibration(metadata: dict[str, str], source: Path) -> dict[str, Any] | None:
-    """Return where a model's scales came from, None where it has none."""
+    """Return where a model's scales came from, or None for a model without scales."""
     if "calibration" not in metadata:
         return None
     try:
@@ -243,8 +254,8 @@ def _calibration(metadata: dict[str, str], source: Path) -> dict[str, Any] | Non
 
 
 def _check_can_build(settings: EngineSettings) -> None:
-    """Raise EngineError for what the library would find out after minutes, in its own words."""
-    rtx = settings.flavor is FLAVORS["tensorrt_rtx"]
+    """Raise EngineError now for what the library would refuse after minutes of building."""
+    rtx = settings.library is LIBRARIES["tensorrt_rtx"]
     if rtx and (settings.strip_weights or settings.refit) and _gpu() is None:
         raise EngineError(
             "TensorRT-RTX engines without weights, or to refit, can be built on a GPU only; leave "

@@ -1,24 +1,24 @@
-"""An ONNX model as a TensorRT network: strongly typed, its precision as the file says."""
+"""Parses an ONNX model into a strongly typed TensorRT network: the file decides the precision."""
 
 from dataclasses import dataclass
 from typing import Any
 
 import onnx
 
-from drsformer.engine.logger import log_of
+from drsformer.engine.logger import logger_of
 from drsformer.errors import EngineError, one_line
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """A network with what has to live as long as it does.
+    """A network with the objects that must live as long as it does.
 
     Attributes:
-        module: the flavor's Python module.
-        log: what the library said so far.
-        builder: its builder.
-        network: the network.
-        parser: owns the weights.
+        module: the library's Python module.
+        log: the library's logger.
+        builder: the library's builder.
+        network: the parsed network.
+        parser: the parser, which owns the weights.
     """
 
     module: Any
@@ -32,17 +32,17 @@ def network_from_onnx(module: Any, proto: onnx.ModelProto) -> Parsed:
     """Parse a model.
 
     Raises:
-        EngineError: the library cannot start, mostly for lack of a GPU, or it refuses the model.
+        EngineError: the library cannot start, mostly for want of a GPU, or it refuses the model.
     """
-    log = log_of(module)
+    log = logger_of(module)
     log.clear()
     try:
         builder = module.Builder(log)
-    except Exception as error:  # the bindings raise what they like, TypeError mostly
+    except Exception as error:  # the bindings raise several kinds, mostly TypeError
         reason = log.reason() if log.errors else one_line(str(error))
         raise EngineError(
             f"{module.__name__} {module.__version__} cannot start its builder: {reason}; TensorRT "
-            "needs a GPU and its driver to build, TensorRT-RTX (--flavor rtx) does not"
+            "needs a GPU and its driver to build, TensorRT-RTX (--library rtx) does not"
         ) from error
     network = builder.create_network(_creation_flags(module))
     parser = module.OnnxParser(network, log)
@@ -56,6 +56,6 @@ def network_from_onnx(module: Any, proto: onnx.ModelProto) -> Parsed:
 
 
 def _creation_flags(module: Any) -> int:
-    """Ask for strong typing where that is a choice: 10.x needs it said, 11.x ignores it."""
+    """Return flags that ask for strong typing: 10.x needs that, 11.x always types strongly."""
     flag = getattr(module.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
     return 0 if flag is None else 1 << int(flag)

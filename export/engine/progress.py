@@ -1,30 +1,40 @@
-"""How far the builder is, and how it is stopped."""
+"""Tells how far TensorRT's builder is, and stops it."""
 
-from collections.abc import Callable
 from typing import Any
 
-OnProgress = Callable[[str, int, int], None]  # phase, steps done, steps in all
+from drsformer.context import Context
 
 
-def new_monitor(module: Any, on_progress: OnProgress) -> Any:
-    """Return a progress monitor; once its `cancelled` is true, the build stops at the next step."""
+def new_monitor(module: Any, context: Context) -> Any:
+    """Return a progress monitor for a builder.
+
+    It reports each phase as a step of the context. After its `cancelled` is set to true, the
+    build stops at the end of the builder's present step.
+    """
 
     class Monitor(module.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
             module.IProgressMonitor.__init__(self)
             self.cancelled = False
-            self.steps: dict[str, int] = {}
+            self.totals: dict[str, int] = {}  # steps of the phases under way
+            self.shown = ""
 
         def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
-            self.steps[phase] = steps
-            on_progress(phase, 0, steps)
+            self.totals[phase] = steps
+            self._show(phase, 0)
 
         def step_complete(self, phase: str, step: int) -> bool:
-            on_progress(phase, step + 1, self.steps.get(phase, 0))
+            self._show(phase, step + 1)
             return not self.cancelled
 
         def phase_finish(self, phase: str) -> None:
-            steps = self.steps.pop(phase, 0)
-            on_progress(phase, steps, steps)
+            self._show(phase, self.totals.get(phase, 0))
+            self.totals.pop(phase, None)
+
+        def _show(self, phase: str, done: int) -> None:
+            if phase != self.shown:  # phases are nested: an outer one goes on after an inner one
+                self.shown = phase
+                context.step(phase)
+            context.advance(done, self.totals.get(phase, 0))
 
     return Monitor()

@@ -1,10 +1,10 @@
-"""What a user may choose about an engine. Precision is not among it: that is in the ONNX file."""
+"""The settings of a build. Precision is not one of them: the ONNX file has it."""
 
 import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from drsformer.engine.libraries import FLAVORS, Flavor
+from drsformer.engine.libraries import LIBRARIES, Library
 from drsformer.engine.manifest import Profile
 from drsformer.errors import EngineError
 
@@ -17,20 +17,21 @@ class EngineSettings:
     """How to build.
 
     Attributes:
-        flavor: the library to build with.
-        profiles: shapes to build for.
-        targets: compute capabilities, "8.9", to build for without such a GPU; TensorRT-RTX only.
+        library: the library to build with.
+        profiles: input shapes to build for.
+        compute_capabilities: of the GPUs to build for, "8.9"; TensorRT-RTX only. Empty for the
+            library's own choice.
         workspace_bytes: most scratch memory that a layer may use; None for all there is.
-        level: of the builder's optimisation, 0 to 5; None for the library's default.
-        version_compatible: later TensorRT versions can run it; slower.
-        hardware: which other GPUs can run it; slower.
-        strip_weights: leave out the weights; they are put in from the ONNX file when it is loaded.
-        refit: weights can be replaced later.
+        level: builder optimisation level, 0 to 5; None for the library's default.
+        version_compatible: whether later TensorRT versions can run the engine; slower.
+        hardware: which other GPUs can run the engine; slower.
+        strip_weights: whether to leave the weights out; the runtime takes them from the ONNX file.
+        refit: whether the weights can be replaced later.
     """
 
-    flavor: Flavor
+    library: Library
     profiles: tuple[Profile, ...]
-    targets: tuple[str, ...] = ()
+    compute_capabilities: tuple[str, ...] = ()
     workspace_bytes: int | None = None
     level: int | None = None
     version_compatible: bool = False
@@ -39,43 +40,44 @@ class EngineSettings:
     refit: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what the flavor does not have, rather than leave it out."""
-        if not self.flavor.builds:
-            raise EngineError(f"{self.flavor.title} only runs engines; build with tensorrt")
-        rtx = self.flavor is FLAVORS["tensorrt_rtx"]
+        """Refuse what the library does not have."""
+        if not self.library.builds:
+            raise EngineError(f"{self.library.title} only runs engines; build with tensorrt")
+        rtx = self.library is LIBRARIES["tensorrt_rtx"]
         for asked, name in (
             (self.version_compatible, "--version-compatible"),
             (self.hardware != "none", "--hardware-compatible"),
         ):
             if rtx and asked:
                 raise EngineError(
-                    f"{name} is of TensorRT; TensorRT-RTX engines run with the version that built "
-                    "them only, and on every GPU given as --target"
+                    f"{name} is an option of TensorRT; TensorRT-RTX engines run only with the "
+                    "version that built them, on every GPU given as --gpu"
                 )
-        if self.targets and not rtx:
+        if self.compute_capabilities and not rtx:
             raise EngineError(
-                "--target is of TensorRT-RTX (--flavor rtx); TensorRT builds for the GPU it is on"
+                "--gpu is an option of TensorRT-RTX (--library rtx); TensorRT builds for the GPU "
+                "of this machine"
             )
         if self.level is not None and self.level not in LEVELS:
-            raise EngineError(
-                f"optimisation level {self.level} must be {LEVELS[0]} to {LEVELS[-1]}"
-            )
+            raise EngineError(f"--level is {self.level}; expected {LEVELS[0]} to {LEVELS[-1]}")
         if self.workspace_bytes is not None and self.workspace_bytes < 1:
-            raise EngineError("the workspace must be more than nothing")
+            raise EngineError("the workspace is less than one byte; expected more --workspace")
         if self.hardware not in get_args(Hardware):
-            raise EngineError(f"hardware {self.hardware!r} must be {', '.join(get_args(Hardware))}")
+            raise EngineError(
+                f"hardware is {self.hardware!r}; expected {' or '.join(get_args(Hardware))}"
+            )
 
 
-def targets_from_text(text: str) -> tuple[str, ...]:
-    """Return "8.9", "12.0" for "sm_89,sm_120".
+def compute_capabilities_from_text(text: str) -> tuple[str, ...]:
+    """Return ("8.9", "12.0") for "sm_89,sm_120".
 
     Raises:
-        EngineError: not such a text.
+        EngineError: the text is no list of compute capabilities.
     """
     made = []
     for part in text.split(","):
         match = re.fullmatch(r"(?:sm_?)?([0-9]{1,2})\.?([0-9])", part.strip().lower())
         if not match:
-            raise EngineError(f"target {part!r}: expected compute capabilities such as sm_86,sm_89")
+            raise EngineError(f"--gpu {part!r}: expected compute capabilities such as sm_86,sm_89")
         made.append(f"{int(match[1])}.{match[2]}")
     return tuple(dict.fromkeys(made))

@@ -1,14 +1,14 @@
-"""The input shapes that an engine is built for, as users write them."""
+"""Reads the input shapes of an engine as users write them."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drsformer.contract import CHANNELS, CONTRACT, Contract
-from drsformer.engine.manifest import Profile, Shape
+from drsformer.engine.manifest import InputShape, Profile
 from drsformer.errors import EngineError
 
-# height, width, pixels; a tile of one size is what engines are fastest at
+# height, width, pixels
 PRESETS = {"tile": (512, 512), "720p": (720, 1280), "1080p": (1080, 1920), "4k": (2160, 3840)}
 DEFAULT_SHAPES = ("tile",)
 LONGEST_SIDE = 2**15  # pixels
@@ -17,8 +17,8 @@ HINT = "expected HEIGHTxWIDTH, MIN:OPT:MAX such as 64x64:512x512:1088x1920, or o
 
 
 @dataclass(frozen=True)
-class Range:
-    """Sizes in pixels, (height, width) each; smallest, usual and largest."""
+class SizeRange:
+    """The smallest, usual and largest size of an image: (height, width) each, pixels."""
 
     min: tuple[int, int]
     opt: tuple[int, int]
@@ -33,12 +33,12 @@ def profiles_from_text(
     Args:
         shapes: each a preset, HEIGHTxWIDTH, or MIN:OPT:MAX of these.
         batch: a number of images, or MIN:OPT:MAX.
-        contract: of the model; gives the layout and the multiple that sizes must be of.
-        fixed: the model's input shape, None where it takes any size.
+        contract: of the model; profiles have its layout.
+        fixed: the model's input shape; None for an axis that takes any size.
 
     Raises:
-        EngineError: not such a text, a size that is no multiple of 8, a range that does not
-            ascend, or one that the model's fixed sizes do not allow.
+        EngineError: a text has another form, a size is no multiple of 8, a range does not
+            ascend, or the model's fixed sizes do not allow it.
     """
     images = _batches(batch)
     made = []
@@ -53,18 +53,20 @@ def profiles_from_text(
     for profile in made:
         _check_fixed(profile, fixed, contract)
     if len(set(made)) < len(made):
-        raise EngineError("the same shapes are given twice; the second could never be chosen")
+        raise EngineError(
+            "the same shapes are given twice, so the second profile would never be used"
+        )
     return tuple(made)
 
 
-def _range(text: str) -> Range:
+def _range(text: str) -> SizeRange:
     if text in PRESETS:
-        return Range(*[PRESETS[text]] * 3)
+        return SizeRange(*[PRESETS[text]] * 3)
     parts = text.split(":")
     if len(parts) not in (1, 3):
         raise EngineError(f"shapes {text!r}: {HINT}{', '.join(PRESETS)}")
     sizes = [_size(part, text) for part in parts]
-    made = Range(*(sizes * 3 if len(sizes) == 1 else sizes))
+    made = SizeRange(*(sizes * 3 if len(sizes) == 1 else sizes))
     for i in range(2):
         if not made.min[i] <= made.opt[i] <= made.max[i]:
             raise EngineError(f"shapes {text!r} must ascend from MIN over OPT to MAX on each side")
@@ -100,7 +102,7 @@ def _batches(text: str) -> tuple[int, int, int]:
     return low, usual, high
 
 
-def _laid_out(images: int, size: tuple[int, int], contract: Contract) -> Shape:
+def _laid_out(images: int, size: tuple[int, int], contract: Contract) -> InputShape:
     sizes = {"N": images, "C": CHANNELS, "H": size[0], "W": size[1]}
     a, b, c, d = (sizes[axis] for axis in contract.layout)
     return a, b, c, d

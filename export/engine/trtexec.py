@@ -1,7 +1,7 @@
-"""A shell script that builds the same engine with trtexec, for a device that has only the SDK.
+"""Writes a shell script that builds the same engine with trtexec, where only the SDK is installed.
 
-It asks trtexec what it knows: 10.x must be told to type strongly, 11.x always does. Then it writes
-the manifest, which the runtime wants, from what the device says.
+The script asks trtexec for strong typing where that is an option (10.x; 11.x always types strongly).
+Then it writes the manifest that the runtime needs, with the version and the GPU of the device.
 """
 
 import json
@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from drsformer.contract import CONTRACT, shape_text
-from drsformer.engine.libraries import FLAVORS
-from drsformer.engine.manifest import BuiltOn, Manifest, Profile, RunsOn, Shape
+from drsformer.engine.libraries import LIBRARIES
+from drsformer.engine.manifest import BuiltOn, InputShape, Manifest, Profile, RunsOn
 from drsformer.errors import EngineError
 
 from .settings import EngineSettings
@@ -76,15 +76,15 @@ def trtexec_script(
     """Return the script.
 
     Args:
-        manifest: what is known of the engine before it is built; the rest is filled in there.
+        manifest: what is known before the build; the script fills in the rest.
         settings: how to build.
-        engine: the engine it makes, beside itself.
-        fixed: whether the ONNX file has fixed sizes throughout: trtexec wants no shapes then.
+        engine: the engine to make, in the script's folder.
+        fixed: whether all sizes of the ONNX file are fixed: trtexec then takes no shapes.
 
     Raises:
-        EngineError: TensorRT-RTX, which has a tool of its own and builds here.
+        EngineError: the library is TensorRT-RTX, which has another tool.
     """
-    if settings.flavor is not FLAVORS["tensorrt"]:
+    if settings.library is not LIBRARIES["tensorrt"]:
         raise EngineError(
             "--emit-script is for TensorRT's trtexec; TensorRT-RTX engines can be built here, "
             "without the GPU: leave the option out"
@@ -103,7 +103,7 @@ def trtexec_script(
 
 
 def _quoted(name: str) -> str:
-    """Return a file beside the script as a shell word that is no option."""
+    """Return the path of a file beside the script as one shell word."""
     if not name.isprintable():
         raise EngineError(f"{name!r} cannot be written into a script; choose another name")
     return shlex.quote(f"./{name}")
@@ -132,7 +132,7 @@ def _arguments(settings: EngineSettings, *, fixed: bool) -> list[str]:
 
 
 def _shapes(profile: Profile) -> list[str]:
-    def written(name: str, shape: Shape) -> str:
+    def written(name: str, shape: InputShape) -> str:
         return f"--{name}Shapes={CONTRACT.input_name}:{shape_text(shape)}"
 
     return [
@@ -141,7 +141,7 @@ def _shapes(profile: Profile) -> list[str]:
 
 
 def _with_blanks(manifest: Manifest, settings: EngineSettings) -> str:
-    """Return the manifest with names where the device has to fill in what it knows."""
+    """Return the manifest with placeholders for what only the device knows."""
     blank = replace(
         manifest,
         engine_sha256="@SHA256@",

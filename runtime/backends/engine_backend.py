@@ -1,11 +1,11 @@
-"""Engines executed by TensorRT, its lean runtime, or TensorRT-RTX. No torch.
+"""Runs engines with TensorRT, its lean runtime, or TensorRT-RTX. No torch.
 
-The manifest is read first, and an engine that does not fit this machine is refused with both sides
+The manifest is read first. An engine that does not fit this machine is refused, with both sides
 named, before the library sees it.
 
-    lanes    each has a stream, so callers in several threads upload, compute and download side by
-             side; a caller that finds none free waits
-    plans    per lane and input shape: a context, pinned and device buffers, memory sized for that
+    streams  callers in several threads use one each, so that they upload, compute and download side
+             by side; a caller waits while none is free
+    plans    per stream and input shape: a context, pinned and device buffers, memory sized for that
              very shape, and from the second run on a CUDA graph of upload, compute and download
 """
 
@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from queue import LifoQueue
 from threading import Lock
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from drsformer.contract import METADATA_KEY
 from drsformer.engine.cuda import Device, Graph, Pinned, Stream
 from drsformer.engine.gpu import gpu_here, platform_here
-from drsformer.engine.libraries import FLAVORS, module_of, version_of
+from drsformer.engine.libraries import LIBRARIES, module_of, version_of
 from drsformer.engine.loaded_engine import LoadedEngine
 from drsformer.engine.manifest import Manifest, manifest_of
 from drsformer.errors import DRSformerError, EngineError, ProviderError
@@ -33,31 +32,31 @@ from drsformer.files import written_whole
 
 from .base import TensorInfo
 
-LANES = 3  # upload, compute and download of three inputs can overlap
-PLANS_KEPT = 2  # per lane: a video has one shape, tiles have one
+STREAMS = 3  # upload, compute and download of three inputs can overlap
+PLANS_KEPT = 2  # per stream: a video has one shape, tiles have one
 log = logging.getLogger(__name__)
 
 
 class EngineBackend:
     """A `Backend` over an engine."""
 
-    concurrency = LANES
+    concurrency = STREAMS
 
-    def __init__(self, path: Path, flavor: str | None = None) -> None:
+    def __init__(self, path: Path, library: str | None = None) -> None:
         """Read the manifest, compare it with this machine, and load the engine.
 
         Args:
             path: the engine; its manifest lies beside it.
-            flavor: the library that was asked for; None for the engine's own.
+            library: name of the library that was asked for; None for the engine's own.
 
         Raises:
-            EngineError: the engine or its manifest is missing, damaged, or of another flavor,
+            EngineError: the engine or its manifest is missing, damaged, or of another library,
                 version, platform or GPU.
             ProviderError: the library is not installed, or there is no GPU.
         """
         self._path = path
         manifest = self.manifest = manifest_of(path)
-        module = _module_for(manifest, flavor, path)
+        module = _module_for(manifest, library, path)
         manifest.check_version(version_of(module), path)
         manifest.check_platform(platform_here(), path)
         gpu = gpu_here()
@@ -68,10 +67,10 @@ class EngineBackend:
         self.metadata = {METADATA_KEY: manifest.contract.to_json()}
         self.inputs: tuple[TensorInfo, ...] = (self._info(manifest.contract.input_name),)
         self.outputs: tuple[TensorInfo, ...] = (self._info(manifest.contract.output_name),)
-        self._lanes = [_Lane(self._contexts) for _ in range(LANES)]
-        self._free: LifoQueue[_Lane | None] = LifoQueue()
-        for lane in self._lanes:
-            self._free.put(lane)
+        self._streams = [_PlannedStream(self._contexts) for _ in range(STREAMS)]
+        self._free: LifoQueue[_PlannedStream | None] = LifoQueue()
+        for stream in self._streams:
+            self._free.put(stream)
 
     def run(self, batch: NDArray[Any]) -> NDArray[Any]:
         """See `Backend`.
@@ -80,32 +79,32 @@ class EngineBackend:
             ShapeError: the shape is in no profile.
         """
         profile = self.manifest.check_profile(batch.shape, self._path)
-        with self._lane() as lane:
-            return lane.run(batch, profile)
+        with self._free_stream() as stream:
+            return stream.run(batch, profile)
 
     def close(self) -> None:
-        """Free all of the GPU's memory; waits for runs that are under way."""
-        for _ in self._lanes:
-            lane = self._free.get()
-            assert lane is not None
-            lane.close()
-        self._lanes = []
-        self._free.put(None)  # for whoever waits for a lane
+        """Free all GPU memory of the engine, after the runs that are under way."""
+        for _ in self._streams:
+            stream = self._free.get()
+            assert stream is not None
+            stream.close()
+        self._streams = []
+        self._free.put(None)  # wakes a caller that waits for a stream
         self._contexts.close()
 
     @contextmanager
-    def _lane(self) -> Iterator["_Lane"]:
-        lane = self._free.get()
-        if lane is None:
+    def _free_stream(self) -> Iterator["_PlannedStream"]:
+        stream = self._free.get()
+        if stream is None:
             self._free.put(None)
             raise RuntimeError("the engine was closed")
         try:
-            yield lane
+            yield stream
         finally:
-            self._free.put(lane)
+            self._free.put(stream)
 
     def _info(self, name: str) -> TensorInfo:
-        """Describe a tensor; sizes that the profiles leave no choice about are fixed."""
+        """Describe a tensor; a size is fixed where all profiles have one and the same."""
         profiles = self.manifest.profiles
         sizes = zip(*(zip(p.min, p.max, strict=True) for p in profiles), strict=True)
         shape = tuple(
@@ -120,10 +119,10 @@ class _Contexts:
 
     Attributes:
         manifest: of the engine.
-        log: what the library says.
+        log: the library's logger.
     """
 
-    def __init__(self, module: ModuleType, path: Path, manifest: Manifest) -> None:
+    def __init__(self, module: Any, path: Path, manifest: Manifest) -> None:
         self._module, self._path, self.manifest = module, path, manifest
         self._loaded = LoadedEngine(module, path, manifest)
         self.log = self._loaded.log
@@ -142,7 +141,7 @@ class _Contexts:
 
     @property
     def records_graphs_itself(self) -> bool:
-        """Whether the library replays its own CUDA graphs: TensorRT-RTX does."""
+        """Whether the library itself records and replays CUDA graphs: TensorRT-RTX does."""
         return self.manifest.flavor == "tensorrt_rtx"
 
     def save_cache(self) -> None:
@@ -153,11 +152,11 @@ class _Contexts:
         try:
             with written_whole(_cache_path(self._path)) as temporary:
                 temporary.write_bytes(memoryview(content))
-        except DRSformerError as error:  # it only costs time at the next start
+        except DRSformerError as error:  # without the cache, the next start only takes longer
             log.warning("%s", error)
 
     def close(self) -> None:
-        """Free the engine; contexts must be gone."""
+        """Free the engine; its contexts must be freed before."""
         try:
             self.save_cache()
         finally:
@@ -177,8 +176,8 @@ class _Contexts:
         return config
 
 
-class _Lane:
-    """A stream with its plans; used by one thread at a time."""
+class _PlannedStream:
+    """A stream and its plans; one thread at a time uses it."""
 
     def __init__(self, contexts: _Contexts) -> None:
         self._contexts = contexts
@@ -204,7 +203,7 @@ class _Lane:
 
 
 class _Plan:
-    """What one stream needs for one input shape."""
+    """Everything that one stream needs for one input shape."""
 
     def __init__(
         self, contexts: _Contexts, stream: Stream, shape: tuple[int, ...], profile: int
@@ -221,12 +220,12 @@ class _Plan:
             raise
 
     def _prepare(self, shape: tuple[int, ...], profile: int) -> None:
-        """Make buffers, then a context that uses them, and memory for it."""
+        """Allocate buffers, then make a context that uses them, and its memory."""
         contract = self._contexts.manifest.contract
         # the output has the input's shape: the network keeps sizes, and so does the contract
         self._input = self._own(Pinned(shape, contract.dtype))
         self._output = self._own(Pinned(shape, contract.dtype))
-        # made before the context: reading TensorRT-RTX's cache wants CUDA awake on this thread
+        # made first: reading TensorRT-RTX's cache needs a current CUDA context on this thread
         self._on_input = self._own(Device(self._input.nbytes))
         self._on_output = self._own(Device(self._output.nbytes))
         self._context = context = self._contexts.context(profile, self._stream)
@@ -237,7 +236,7 @@ class _Plan:
         ):
             raise RuntimeError(f"the shape {shape} is refused: {self._contexts.log.reason()}")
         needed = context.update_device_memory_size_for_shapes()
-        if not needed:  # this network always needs some; 0 is how it says that it failed
+        if not needed:  # this network always needs some, so 0 means a failure
             raise RuntimeError(f"no memory size for {shape}: {self._contexts.log.reason()}")
         context.set_device_memory(self._own(Device(needed)).address, needed)
 
@@ -250,17 +249,19 @@ class _Plan:
         self._stream.wait()
         result: NDArray[Any] = self._output.array.copy()
         if not self._ran:
-            self._ran = True  # the first run sets up what no recording may contain
+            self._ran = True  # the first run allocates, which must not be recorded
             if not self._contexts.records_graphs_itself:
                 self._graph = self._recorded()
         return result
 
     def _recorded(self) -> Graph | None:
-        """Record a run; a network that cannot be recorded is queued anew each time."""
+        """Record a run, or return None for a network that cannot be recorded."""
         try:
             return self._stream.captured(self._queue)
         except RuntimeError as error:
-            log.info("%s: runs are not recorded: %s", self._contexts.log.reason(), error)
+            log.info(
+                "runs are not recorded as a CUDA graph: %s: %s", error, self._contexts.log.reason()
+            )
             return None
 
     def close(self) -> None:
@@ -283,24 +284,24 @@ class _Plan:
         return thing
 
 
-def _module_for(manifest: Manifest, asked: str | None, path: Path) -> ModuleType:
+def _module_for(manifest: Manifest, asked: str | None, path: Path) -> Any:
     """Import the library that runs an engine."""
     able = [manifest.flavor]
     if manifest.flavor == "tensorrt" and manifest.runs_on.version_compatible:
         able.append("tensorrt_lean")
     if asked is not None and asked not in able:
         raise EngineError(
-            f"{path} is an engine of {FLAVORS[manifest.flavor].title}, and provider {asked!r} was "
-            f"asked for; it runs with {' or '.join(able)}"
+            f"{path} is an engine of {LIBRARIES[manifest.flavor].title}, and provider {asked!r} "
+            f"was asked for; it runs with {' or '.join(able)}"
         )
     refused: ProviderError | None = None
     for name in [asked] if asked else able:
         try:
-            return module_of(FLAVORS[name])
+            return module_of(LIBRARIES[name])
         except ProviderError as error:
             refused = refused or error
     assert refused is not None
-    raise ProviderError(f"{path} needs {FLAVORS[manifest.flavor].title}: {refused}") from refused
+    raise ProviderError(f"{path} needs {LIBRARIES[manifest.flavor].title}: {refused}") from refused
 
 
 def _cache_path(engine: Path) -> Path:

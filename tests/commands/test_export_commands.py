@@ -22,7 +22,7 @@ def test_export_then_validate_then_inspect(drs, small_checkpoint, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.onnx", "model.validation.json"]
 
     report = tmp_path / "report.json"
-    code, out, _ = drs("validate", model, "--checkpoint", small_checkpoint, "--json", report)
+    code, out, _ = drs("validate", model, "--checkpoint", small_checkpoint, "-v", "--json", report)
     assert code == 0 and "decoder_level1" in out and json.loads(report.read_text())["passed"]
 
     code, out, _ = drs("inspect", model, "--json")

@@ -7,21 +7,22 @@ import os
 import re
 import stat
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from drsformer.contract import CONTRACT, CONTRACTS
-from drsformer.engine.libraries import FLAVORS, Flavor, module_of
+from drsformer.engine.libraries import LIBRARIES, module_of
 from drsformer.engine.manifest import manifest_of, manifest_path
 from drsformer.errors import EngineError, ProviderError
-from drsformer.export.engine.settings import targets_from_text
+from drsformer.export.engine.settings import compute_capabilities_from_text
 from drsformer.export.engine.shapes import profiles_from_text
 from drsformer.runtime import Derainer
 
 pytest.importorskip("tensorrt_rtx", reason="the extra [rtx] is not installed")
-BUILD = ("--flavor", "rtx", "--target", "sm_89", "--shapes", "32x32")
+BUILD = ("--library", "rtx", "--gpu", "sm_89", "--shapes", "32x32")
 
 
 def one_line(err: str) -> str:
@@ -32,13 +33,13 @@ def one_line(err: str) -> str:
 @pytest.fixture(scope="module")
 def engine(tiny_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A float32 engine, built once; tests that change it take a copy."""
-    from drsformer.export.engine.engine_from_onnx import engine_from_onnx
+    from drsformer.export.engine.engine_from_onnx import BuildRequest, engine_from_onnx
     from drsformer.export.engine.settings import EngineSettings
 
     path = tmp_path_factory.mktemp("engine") / "tiny.engine"
     profiles = profiles_from_text(["32x32"], "1", CONTRACT, (None,) * 4)
-    settings = EngineSettings(FLAVORS["tensorrt_rtx"], profiles, ("8.9",))
-    return engine_from_onnx(tiny_onnx, path, settings, kept={}).path
+    settings = EngineSettings(LIBRARIES["tensorrt_rtx"], profiles, ("8.9",))
+    return engine_from_onnx(BuildRequest(tiny_onnx, path, settings, kept={})).path
 
 
 @pytest.fixture
@@ -70,14 +71,14 @@ def test_a_checkpoint_becomes_an_engine_in_one_go(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--target", "x"], "target 'x': expected compute capabilities such as sm_86,sm_89"),
+        (["--gpu", "x"], "--gpu 'x': expected compute capabilities such as sm_86,sm_89"),
         (["--shapes", "10x10"], "10 must be a multiple of 8"),
         (["--shapes", "8x8:16x16"], "expected HEIGHTxWIDTH, MIN:OPT:MAX"),
         (["--shapes", "64x64:32x32:128x128"], "must ascend from MIN over OPT to MAX"),
         (["--shapes", "huge"], "or one of tile, 720p, 1080p, 4k"),
         (["--batch", "0"], "expected a number of images from 1 to 1024"),
-        (["--version-compatible"], "--version-compatible is of TensorRT"),
-        (["--hardware-compatible", "ampere+"], "--hardware-compatible is of TensorRT"),
+        (["--version-compatible"], "--version-compatible is an option of TensorRT"),
+        (["--hardware-compatible", "ampere+"], "--hardware-compatible is an option of TensorRT"),
         (["--int8", "--scales", "no.json"], "cannot read no.json"),
         (["--fp16", "--scales", "x.json"], "--scales is for --int8 and --fp8, not for --fp16"),
         (["--bf16", "--io", "float16"], "a bfloat16 model takes and gives float32 or uint8"),
@@ -87,10 +88,10 @@ def test_a_checkpoint_becomes_an_engine_in_one_go(
         (["--workspace", "nan"], "--workspace is nan GB"),
         (["--workspace", "1e300"], "--workspace is 1e+300 GB"),
         (["--workspace", "1e-300"], "expected more than 0"),
-        (["--target", ""], "target ''"),
+        (["--gpu", ""], "--gpu ''"),
         (["--shapes", "３２x３２"], "expected HEIGHTxWIDTH"),
         (["--shapes", "tile", "--shapes", "512x512"], "the same shapes are given twice"),
-        (["--timing-cache", "c"], "--timing-cache is of TensorRT"),
+        (["--timing-cache", "c"], "--timing-cache is an option of TensorRT"),
         (["--strip-weights"], "can be built on a GPU only"),
         (["-o", ""], "the engine needs a name"),
         (["-o", "a" * 252 + ".engine"], "File name too long"),
@@ -103,7 +104,7 @@ def test_options_without_a_meaning_are_refused(
     arguments: list[str], message: str,
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    code, _, err = drs("trt", tiny_onnx, "-o", "x.engine", "--flavor", "rtx", *arguments)
+    code, _, err = drs("trt", tiny_onnx, "-o", "x.engine", "--library", "rtx", *arguments)
     assert code == 1 and message in one_line(err)
     assert list(tmp_path.iterdir()) == []
 
@@ -122,6 +123,8 @@ def test_two_precisions_at_once_are_refused(drs: Any, tiny_onnx: Path, tmp_path:
         ["--emit-script", "m.bin", "-o", "x.engine"],
         ["--emit-script", "x.engine", "-o", "x.engine"],
         ["--emit-script", "x.engine.json", "-o", "x.engine"],
+        ["--json", "x.engine", "-o", "x.engine"],
+        ["--json", "m.bin", "-o", "x.engine"],
     ],
 )
 def test_nothing_is_written_over_an_input_or_another_output(
@@ -132,8 +135,8 @@ def test_nothing_is_written_over_an_input_or_another_output(
     source = tmp_path / "m.bin"
     source.write_bytes(tiny_checkpoint.read_bytes())
     (tmp_path / "link").symlink_to(source)
-    flavor = "tensorrt" if "--emit-script" in arguments else "rtx"
-    code, _, err = drs("trt", source, "--flavor", flavor, *arguments)
+    library = "tensorrt" if "--emit-script" in arguments else "rtx"
+    code, _, err = drs("trt", source, "--library", library, *arguments)
     assert code == 1 and "over an input or another output" in one_line(err)
     assert source.read_bytes() == tiny_checkpoint.read_bytes()
     assert len(list(tmp_path.iterdir())) == 2
@@ -144,7 +147,7 @@ def test_a_checkpoint_named_as_the_manifest_stays(
 ) -> None:
     source = tmp_path / "m.engine.json"
     source.write_bytes(tiny_checkpoint.read_bytes())
-    code, _, err = drs("trt", source, "--flavor", "rtx", "-o", tmp_path / "m.engine")
+    code, _, err = drs("trt", source, "--library", "rtx", "-o", tmp_path / "m.engine")
     assert code == 1 and "over an input" in one_line(err)
 
 
@@ -208,11 +211,11 @@ def test_another_graph_with_our_contract_is_refused(
     assert code == 1 and "where its contract says input and output, NCHW" in one_line(err)
 
 
-def test_targets_are_of_tensorrt_rtx(drs: Any, tiny_onnx: Path, tmp_path: Path) -> None:
+def test_gpus_are_an_option_of_tensorrt_rtx(drs: Any, tiny_onnx: Path, tmp_path: Path) -> None:
     code, _, err = drs(
-        "trt", tiny_onnx, "-o", tmp_path / "x.engine", "--flavor", "tensorrt", "--target", "sm_89"
+        "trt", tiny_onnx, "-o", tmp_path / "x.engine", "--library", "tensorrt", "--gpu", "sm_89"
     )
-    assert code == 1 and "--target is of TensorRT-RTX" in one_line(err)
+    assert code == 1 and "--gpu is an option of TensorRT-RTX" in one_line(err)
 
 
 def test_a_converted_file_is_not_converted_again(drs: Any, tiny_onnx: Path, tmp_path: Path) -> None:
@@ -225,9 +228,14 @@ def test_a_converted_file_is_not_converted_again(drs: Any, tiny_onnx: Path, tmp_
     output = tmp_path / "x.engine"
     code, _, err = drs("trt", path, "--bf16", "-o", output, *BUILD)
     assert code == 1 and "is in fp16 already; leave --bf16 out" in one_line(err)
-    code, out, err = drs("trt", path, "--fp16", "-o", output, *BUILD)  # what it is anyway
-    assert code == 0, err
+    code, out, err = drs("trt", path, "--fp16", "-o", output, *BUILD, "-v", "--json", "-")
+    assert code == 0, err  # it is in fp16 anyway
     assert manifest_of(output).onnx_file == "low.onnx"
+    values = json.loads(out)
+    assert values["manifest"] == json.loads(manifest_path(output).read_text())
+    assert values["engine"] == str(output) and values["audit"]["layers"]["float16"] > 10
+    assert values["audit"]["float32_parts"]
+    assert "compute capability 8.9; not run yet" in err and "float32 by rule" in err
 
 
 def test_what_is_no_model_of_ours_is_refused(drs: Any, tmp_path: Path) -> None:
@@ -245,8 +253,8 @@ def test_what_is_no_model_of_ours_is_refused(drs: Any, tmp_path: Path) -> None:
     assert code == 1 and "no.pth" in one_line(err)
 
 
-def test_targets_and_shapes_are_read_as_people_write_them() -> None:
-    assert targets_from_text("sm_86,SM89, 12.0,sm_120") == ("8.6", "8.9", "12.0")
+def test_gpus_and_shapes_are_read_as_people_write_them() -> None:
+    assert compute_capabilities_from_text("sm_86,SM89, 12.0,sm_120") == ("8.6", "8.9", "12.0")
     (profile,) = profiles_from_text(["64x64:tile:1080p"], "1:2:4", CONTRACT, (None,) * 4)
     assert (profile.min, profile.opt, profile.max) == (
         (1, 3, 64, 64), (2, 3, 512, 512), (4, 3, 1080, 1920),
@@ -290,7 +298,7 @@ def test_another_version_does_not_open(copy: Path) -> None:
         Derainer(copy)
 
 
-def test_another_flavor_is_refused(copy: Path) -> None:
+def test_another_library_is_refused(copy: Path) -> None:
     for provider, message in (
         ("tensorrt", "is an engine of TensorRT-RTX, and provider 'tensorrt' was asked for"),
         ("cpu", "is an engine, and provider 'cpu' runs ONNX files"),
@@ -306,7 +314,7 @@ def test_engine_providers_do_not_run_onnx_files(tiny_onnx: Path) -> None:
 
 def test_a_library_that_is_missing_is_named_with_its_extra(copy: Path) -> None:
     try:
-        module_of(FLAVORS["tensorrt"])
+        module_of(LIBRARIES["tensorrt"])
         pytest.skip("TensorRT is installed")
     except ProviderError:
         pass
@@ -320,19 +328,21 @@ def test_building_without_the_library_names_its_extra(
     drs: Any, tiny_onnx: Path, tmp_path: Path
 ) -> None:
     try:
-        module_of(FLAVORS["tensorrt"])
+        module_of(LIBRARIES["tensorrt"])
         pytest.skip("TensorRT is installed")
     except ProviderError:
         pass
-    code, _, err = drs("trt", tiny_onnx, "-o", tmp_path / "x.engine", "--flavor", "tensorrt")
+    code, _, err = drs("trt", tiny_onnx, "-o", tmp_path / "x.engine", "--library", "tensorrt")
     assert code == 1 and "TensorRT is not installed; pip install 'drs-export[trt]'" in one_line(err)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_module_is_found_by_its_bindings_alone() -> None:
-    rtx = FLAVORS["tensorrt_rtx"]
-    alone = Flavor(rtx.name, rtx.title, ("no_such_module", rtx.modules[1]), rtx.install)
-    assert module_of(alone).__version__ == module_of(rtx).__version__
+def test_a_module_is_found_by_its_bindings_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    rtx = LIBRARIES["tensorrt_rtx"]
+    version = module_of(rtx).__version__
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)  # now importing it fails
+    assert module_of(rtx).__name__ == "tensorrt_rtx_bindings"
+    assert module_of(rtx).__version__ == version
 
 
 def test_without_a_gpu_it_is_said(copy: Path) -> None:

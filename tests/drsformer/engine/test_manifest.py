@@ -208,3 +208,24 @@ def test_the_first_profile_that_takes_a_shape_is_chosen() -> None:
     assert MANIFEST.check_profile((1, 3, 1024, 1024), ENGINE) == 1
     with pytest.raises(ShapeError, match="1x3x56x64 .*1x3x64x64 to 2x3x512x1024 or 1x3x1024x1024"):
         MANIFEST.check_profile((1, 3, 56, 64), ENGINE)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"precision": "fp3"}, "precision 'fp3' .* expected fp32 or fp16 or bf16 or int8 or fp8;"),
+        ({"flavor": "tensorrt_rtl"}, "flavor 'tensorrt_rtl' .* expected tensorrt or tensorrt_rtx;"),
+        ({"engine_bytes": "7"}, "engine_bytes '7' .* expected a whole number above 0;"),
+        ({"onnx_sha256": "1\n2"}, r"onnx_sha256 '1\\n2' .* expected 64 hexadecimal digits;"),
+        ({"onnx_file": "../x.onnx"}, "onnx_file .* expected the name of a file, without a folder;"),
+        ({"built_on": {"cuda": 13}}, "built_on.cuda 13 .* expected text or null;"),
+        ({"profiles": [{k: [1, 5, 8, 8] for k in ("min", "opt", "max")}]}, "and 3 channels;"),
+    ],
+)
+def test_a_refusal_says_what_was_expected(
+    engine: Path, values: dict[str, object], message: str
+) -> None:
+    edit(engine, **values)
+    with pytest.raises(EngineError, match=message) as caught:
+        manifest_of(engine)
+    assert "is not a valid value: expected" in str(caught.value)

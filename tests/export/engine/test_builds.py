@@ -24,12 +24,18 @@ from drsformer.calibration.mixed_precision import bf16_from_fp32, fp16_from_fp32
 from drsformer.calibration.quantize import int8_from_fp32
 from drsformer.calibration.rules import kept_parts
 from drsformer.calibration.scales_from_images import scales_from_images
+from drsformer.context import QUIET, Context
 from drsformer.contract import CONTRACTS
-from drsformer.engine.libraries import FLAVORS
+from drsformer.engine.libraries import LIBRARIES
 from drsformer.engine.manifest import manifest_of
 from drsformer.errors import EngineError
 from drsformer.export.engine.audit import audited
-from drsformer.export.engine.engine_from_onnx import contract_of, engine_from_onnx
+from drsformer.export.engine.engine_from_onnx import (
+    BuildRequest,
+    BuiltEngine,
+    contract_of,
+    engine_from_onnx,
+)
 from drsformer.export.engine.network import network_from_onnx
 from drsformer.export.engine.settings import EngineSettings
 from drsformer.export.engine.shapes import profiles_from_text
@@ -39,7 +45,7 @@ from drsformer.export.uint8_io import with_pixel_io
 from drsformer.files import sha256_of
 
 rtx = pytest.importorskip("tensorrt_rtx", reason="the extra [rtx] is not installed")
-RTX = FLAVORS["tensorrt_rtx"]
+RTX = LIBRARIES["tensorrt_rtx"]
 DYNAMIC = "32x32:32x64:64x64"
 FIXED = "32x48"
 
@@ -68,16 +74,19 @@ def files(tiny_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     return made
 
 
-def kept_of(path: Path) -> dict[str, str]:
-    return kept_parts(onnx.load(path))
+def build(
+    source: Path, output: Path, settings: EngineSettings, context: Context = QUIET
+) -> BuiltEngine:
+    kept = kept_parts(onnx.load(source))
+    return engine_from_onnx(BuildRequest(source, output, settings, kept, "drs-export trt"), context)
 
 
 def settings_for(
-    source: Path, *shapes: str, targets: tuple[str, ...] = ("8.9",), batch: str = "1", **more: Any
+    source: Path, *shapes: str, gpus: tuple[str, ...] = ("8.9",), batch: str = "1", **more: Any
 ) -> EngineSettings:
     contract = contract_of(onnx.load(source), source)
     profiles = profiles_from_text(shapes, batch, contract, (None,) * 4)
-    return EngineSettings(RTX, profiles, targets, **more)
+    return EngineSettings(RTX, profiles, gpus, **more)
 
 
 @pytest.mark.parametrize(
@@ -89,10 +98,9 @@ def test_an_engine_says_what_it_is(
 ) -> None:
     source, output = files[precision], tmp_path / "x.engine"
     phases: list[str] = []
-    made = engine_from_onnx(
-        source, output, settings_for(source, *shapes), kept=kept_of(source),
-        command="drs-export trt", on_progress=lambda phase, done, steps: phases.append(phase),
-    )  # fmt: skip
+    counts: list[tuple[int, int]] = []
+    context = Context(phases.append, lambda done, total: counts.append((done, total)))
+    made = build(source, output, settings_for(source, *shapes), context)
     manifest = manifest_of(output)
     assert manifest == made.manifest and output.stat().st_size > 1_000_000
     assert (manifest.flavor, manifest.version) == ("tensorrt_rtx", rtx.__version__)
@@ -102,7 +110,8 @@ def test_an_engine_says_what_it_is(
     assert manifest.runs_on.compute_capabilities == ("8.9",) and manifest.built_on.gpu is None
     lowest = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16", "int8": "int8"}[precision]
     assert manifest.layers[lowest] > 10
-    assert "Building engine" in phases
+    assert phases[0] == "reading the network" and "Building engine" in phases
+    assert counts and all(0 <= done <= total for done, total in counts)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.engine", "x.engine.json"]
 
 
@@ -112,20 +121,23 @@ def test_without_a_gpu_everything_else_is_validated(
     source = tmp_path / "m.onnx"
     source.write_bytes(files["bf16"].read_bytes())
     engine = tmp_path / "m.engine"
-    engine_from_onnx(source, engine, settings_for(source, FIXED), kept=kept_of(source))
+    build(source, engine, settings_for(source, FIXED))
     checks = {check.what: check.outcome for check in validate_engine(engine).checks}
     assert [checks[name] for name in ("engine file", "ONNX file", "types of the layers")] == [
         "ok"
     ] * 3
-    code, out, err = drs("validate", engine)
+    code, out, err = drs("validate", engine, "-v", "--json", tmp_path / "report.json")
     assert code == 0, err
+    assert "types of the layers" in out and out.splitlines()[0].startswith(f"{engine}: ")
+    assert json.loads((tmp_path / "report.json").read_text())["passed"]
     if checks["GPU"] == "not done":
         assert "nothing differs, but not done here: GPU, outputs against ONNX Runtime" in out
     code, out, _ = drs("inspect", engine)
     assert code == 0 and "TensorRT-RTX 1." in out and "8.9" in out
     source.write_bytes(files["fp16"].read_bytes())
-    code, _, err = drs("validate", engine)
+    code, out, err = drs("validate", engine)
     assert code == 1 and "is not what it should be: ONNX file" in err
+    assert "is not the file it was built from" in " ".join(out.split())  # shown without -v too
     source.unlink()
     code, out, _ = drs("validate", engine)
     assert code == 0 and "not done here: ONNX file" in out
@@ -179,7 +191,7 @@ def test_too_small_a_workspace_is_said_and_nothing_is_left(
     source = files["fp16"]
     settings = settings_for(source, "512x512", workspace_bytes=1000)
     with pytest.raises(EngineError, match=r"allow more --workspace \(it was 0.000954 MiB\)"):
-        engine_from_onnx(source, tmp_path / "x.engine", settings, kept=kept_of(source))
+        build(source, tmp_path / "x.engine", settings)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -189,7 +201,7 @@ def test_what_needs_a_gpu_to_build_says_so(files: dict[str, Path], tmp_path: Pat
     source = files["fp32"]
     settings = settings_for(source, FIXED, strip_weights=True)
     with pytest.raises(EngineError, match="can be built on a GPU only"):
-        engine_from_onnx(source, tmp_path / "x.engine", settings, kept=kept_of(source))
+        build(source, tmp_path / "x.engine", settings)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -203,17 +215,17 @@ def rtx_has_gpu() -> bool:
         return False
 
 
-def test_an_unknown_target_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
+def test_an_unknown_gpu_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
     source = files["fp32"]
     with pytest.raises(EngineError, match="does not know SM90; .* SM89"):
-        settings = settings_for(source, targets=("9.0",))
-        engine_from_onnx(source, tmp_path / "x.engine", settings, kept=kept_of(source))
+        settings = settings_for(source, gpus=("9.0",))
+        build(source, tmp_path / "x.engine", settings)
 
 
 def test_an_unwritable_place_is_refused(files: dict[str, Path], tmp_path: Path, drs: Any) -> None:
     (tmp_path / "file").write_text("")
     code, _, err = drs(
-        "trt", files["fp32"], "--flavor", "rtx", "-o", tmp_path / "file" / "x.engine"
+        "trt", files["fp32"], "--library", "rtx", "-o", tmp_path / "file" / "x.engine"
     )
     assert code == 1 and err.startswith("error: cannot write ") and err.count("\n") == 1
 
@@ -231,7 +243,7 @@ def test_an_interrupted_build_leaves_nothing(
     before = sorted(path.name for path in tmp_path.iterdir())
     program = [sys.executable, "-c", "from drsformer.commands.main import main; main()"]
     process = subprocess.Popen(
-        [*program, "trt", source, "--flavor", "rtx", "--target", "sm_89", "-o",
+        [*program, "trt", source, "--library", "rtx", "--gpu", "sm_89", "-o",
          tmp_path / "x.engine", "--shapes", "64x64"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ,
     )  # fmt: skip
@@ -259,14 +271,9 @@ def test_the_full_network_builds_in_every_precision(
     for precision, proto in typed_forms(path).items():
         source = tmp_path / f"{precision}.onnx"
         onnx.save(proto, source)
-        for targets in (("8.9",), ("8.6", "8.9", "12.0")):
-            made = engine_from_onnx(
-                source,
-                tmp_path / "x.engine",
-                settings_for(source, targets=targets),
-                kept=kept_of(source),
-            )
-            sizes[precision, len(targets)] = made.manifest.engine_bytes
+        for gpus in (("8.9",), ("8.6", "8.9", "12.0")):
+            made = build(source, tmp_path / "x.engine", settings_for(source, gpus=gpus))
+            sizes[precision, len(gpus)] = made.manifest.engine_bytes
         record_property(precision, json.dumps(made.manifest.layers))
     record_property("bytes", str(sizes))
     for count in (1, 3):

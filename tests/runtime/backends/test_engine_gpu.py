@@ -15,12 +15,13 @@ import pytest
 
 from drsformer.calibration.evaluate.engine_validation import validate_engine
 from drsformer.calibration.mixed_precision import fp16_from_fp32
+from drsformer.calibration.rules import kept_parts
 from drsformer.contract import CONTRACT
 from drsformer.engine.gpu import cudart, gpu_here
-from drsformer.engine.libraries import FLAVORS, module_of
+from drsformer.engine.libraries import LIBRARIES, module_of
 from drsformer.engine.manifest import manifest_of
 from drsformer.errors import DRSformerError, ProviderError, ShapeError
-from drsformer.export.engine.engine_from_onnx import engine_from_onnx
+from drsformer.export.engine.engine_from_onnx import BuildRequest, engine_from_onnx
 from drsformer.export.engine.settings import EngineSettings
 from drsformer.export.engine.shapes import profiles_from_text
 from drsformer.runtime import Derainer
@@ -36,10 +37,10 @@ def engine(
     request: pytest.FixtureRequest, tiny_onnx: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     """A float16 engine for this GPU, of two profiles."""
-    flavor = FLAVORS[request.param]
+    library = LIBRARIES[request.param]
     try:
         gpu_here()
-        module_of(flavor)
+        module_of(library)
     except ProviderError as error:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("engine")
@@ -49,7 +50,9 @@ def engine(
     profiles = profiles_from_text(shapes, "1", CONTRACT, (None,) * 4)
     path = folder / "tiny.engine"
     try:
-        engine_from_onnx(source, path, EngineSettings(flavor, profiles))
+        settings = EngineSettings(library, profiles)
+        kept = kept_parts(onnx.load(source))
+        engine_from_onnx(BuildRequest(source, path, settings, kept))
         Derainer(path).close()
     except DRSformerError as error:  # TensorRT-RTX does not list every GPU
         pytest.skip(f"this GPU is refused: {error}")
@@ -85,7 +88,7 @@ def test_a_size_outside_the_profiles_is_refused(engine: Path) -> None:
         derainer.derain(noise(200, 200))
 
 
-def test_threads_and_tiles_share_the_lanes(engine: Path) -> None:
+def test_threads_and_tiles_share_the_streams(engine: Path) -> None:
     images = [noise(64, 64 - 8 * i) for i in range(4)]
     with Derainer(engine) as derainer:
         expected = [derainer.derain(image) for image in images]
