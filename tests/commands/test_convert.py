@@ -17,8 +17,8 @@ from drsformer.calibration.crops import (
     synthetic_samples,
 )
 from drsformer.calibration.evaluate.evaluator import Quality
-from drsformer.calibration.evaluate.sensitivity import GroupCost, spared_to_fit
-from drsformer.calibration.quantize import int8_from_fp32
+from drsformer.calibration.evaluate.sensitivity import GroupCost, groups_to_keep
+from drsformer.calibration.quantize import quantized_from_fp32
 from drsformer.calibration.scales import scales_from_file
 from drsformer.commands import prerequisites
 from drsformer.commands.prerequisites import samples_of
@@ -80,7 +80,9 @@ def test_a_checkpoint_becomes_a_judged_float16_file(drs, tiny_checkpoint, pairs,
 
 def test_the_same_conversion_gives_the_same_bytes(tiny_onnx, scales) -> None:
     proto, read = onnx.load(tiny_onnx), scales_from_file(scales)
-    made = [int8_from_fp32(proto, read).SerializeToString(deterministic=True) for _ in range(2)]
+    made = [
+        quantized_from_fp32(proto, read).SerializeToString(deterministic=True) for _ in range(2)
+    ]
     assert made[0] == made[1]
 
 
@@ -136,7 +138,7 @@ def test_groups_are_given_up_worst_first_until_the_budget_is_kept() -> None:
         asked.append(list(names))
         return 0.6 - sum(c.quality.y_psnr_drop_db for c in costs if c.group in names)
 
-    spared, left = spared_to_fit(costs, drop_of, 0.15)
+    spared, left = groups_to_keep(costs, drop_of, 0.15)
     assert [c.group for c in spared] == ["b", "c"] and left == pytest.approx(0.1)
     assert asked == [[], ["b"], ["b", "c"]]
 
