@@ -52,16 +52,8 @@ def main(model: Path, pairs: tuple[Path, ...], images: Path, output: Path) -> No
     samples = [s for folder in pairs for s in samples_from_folder(folder)]
     names = [f"{folder.name}/{s.name}" for folder in pairs for s in samples_from_folder(folder)]
     evaluator = Evaluator(proto, samples)
-    table = Table(
-        "precision",
-        "MB",
-        "PSNR",
-        "with fp32 top-k",
-        "top-k mismatch",
-        "max error",
-        "lost",
-        "worst lost",
-    )
+    columns = ("PSNR", "with fp32 top-k", "top-k mismatch", "max error", "lost", "worst lost")
+    table = Table("precision", "MB", *columns)
     rows: list[dict[str, Any]] = []
     for name, form in track(forms(model, proto, images).items(), console=Console(stderr=True)):
         qualities = evaluator.evaluate(form)
@@ -77,7 +69,8 @@ def main(model: Path, pairs: tuple[Path, ...], images: Path, output: Path) -> No
         )
         table.add_row(
             name, f"{form.ByteSize() / 1e6:.2f}", f"{mean.psnr_db:.1f}",
-            f"{mean.fp32_top_k_psnr_db:.1f}", f"{100 * mean.mismatch_rate:.2f} %", str(mean.max_error),
+            f"{mean.fp32_top_k_psnr_db:.1f}", f"{100 * mean.mismatch_rate:.2f} %",
+            str(mean.max_error),
             f"{mean.y_psnr_drop_db:.4f}", f"{worst:.4f}",
         )  # fmt: skip
     Console().print(table)

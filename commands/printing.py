@@ -75,21 +75,15 @@ def _conversion_line(made: Converted) -> str:
 
 
 def _conversion_table(made: Converted) -> Table:
-    """Return the figures of each precision, with an explanation of the columns."""
-    table = Table(
-        title=f"{made.path.name}, measured on {len(made.report.images)} images",
-        caption="PSNR: against fp32; with fp32 top-k: the same with the top-k masks of fp32; "
-        "top-k mismatch: entries of the masks that differ; max error: of any pixel, of 255; "
-        "Y-PSNR, SSIM lost: against targets; ORT, OpenVINO: times the speed of fp32 there; "
-        "difference: between the images of the two, of 255",
-        caption_justify="left",
-        padding=(0, 0),
-    )
-    for name in ("", "MB", "PSNR dB", "with fp32 top-k", "top-k mismatch", "max error",
-                 "Y-PSNR lost", "SSIM lost", "ORT", "OpenVINO", "difference"):  # fmt: skip
-        table.add_column(name, justify="right")
+    """Return the figures of each precision, a figure a row, with what it means."""
+    title = f"{made.path.name}, measured on {len(made.report.images)} images"
+    table = Table("", title=title)
     for line in made.report.lines:
-        table.add_row(*_cells(line))
+        table.add_column(line.precision, justify="right")
+    table.add_column("what it is")
+    cells = [_cells(line) for line in made.report.lines]
+    for number, (name, meaning) in enumerate(_FIGURES):
+        table.add_row(name, *(column[number] for column in cells), meaning)
     return table
 
 
@@ -102,25 +96,36 @@ def _kept_table(made: Converted) -> Table:
     return table
 
 
+_FIGURES = (
+    ("size, MB", "of the file"),
+    ("PSNR, dB", "against fp32"),
+    ("PSNR with fp32 top-k, dB", "against fp32, with its top-k masks"),
+    ("top-k mismatch, %", "entries of the masks that differ"),
+    ("max error", "of any pixel, of 255"),
+    ("Y-PSNR lost, dB", "against targets, to fp32"),
+    ("SSIM lost", "against targets, to fp32"),
+    ("speed in ONNX Runtime", "times that of fp32, on this CPU"),
+    ("speed in OpenVINO", "times that of fp32, on this CPU"),
+    ("difference of the two", "between their images, of 255"),
+)
+
+
 def _cells(line: Line) -> list[str]:
-    speeds = ["-" if s is None else f"{s:.2f}x" for s in line.speed.values()]
-    difference = or_dash(line.runtime_difference, "d")
-    size = f"{line.size_bytes / 1e6:.2f}"
+    """Return the figures of one precision as text, in the order of `_FIGURES`."""
     quality = line.quality
-    if quality is None:
-        return [line.precision, size, *["-"] * 6, *speeds, difference]
-    return [
-        line.precision,
-        size,
-        f"{quality.psnr_db:.1f}",
-        or_dash(quality.fp32_top_k_psnr_db, ".1f"),
-        f"{100 * quality.mismatch_rate:.2f} %",
-        str(quality.max_error),
-        or_dash(quality.y_psnr_drop_db, ".3f"),
-        or_dash(quality.ssim_drop, ".4f"),
-        *speeds,
-        difference,
-    ]
+    figures = ["-"] * 6
+    if quality is not None:
+        figures = [
+            f"{quality.psnr_db:.1f}",
+            or_dash(quality.fp32_top_k_psnr_db, ".1f"),
+            f"{100 * quality.mismatch_rate:.2f}",
+            str(quality.max_error),
+            or_dash(quality.y_psnr_drop_db, ".3f"),
+            or_dash(quality.ssim_drop, ".4f"),
+        ]
+    speeds = [or_dash(speed, ".2f") for speed in line.speed.values()]
+    difference = or_dash(line.runtime_difference, "d")
+    return [f"{line.size_bytes / 1e6:.2f}", *figures, *speeds, difference]
 
 
 def or_dash(value: float | None, form: str) -> str:
