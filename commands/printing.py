@@ -5,6 +5,7 @@ from collections import Counter
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from drsformer.calibration.convert import Converted
 from drsformer.calibration.evaluate.report import NO_REGRESSION, Line
@@ -77,7 +78,7 @@ def _conversion_line(made: Converted) -> str:
 def _conversion_table(made: Converted) -> Table:
     """Return the figures of each precision, a figure a row, with what it means."""
     title = f"{made.path.name}, measured on {len(made.report.images)} images"
-    table = Table("", title=title)
+    table = Table("", title=Text(title))  # not markup: a name may hold square brackets
     for line in made.report.lines:
         table.add_column(line.precision, justify="right")
     table.add_column("what it is")
