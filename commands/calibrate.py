@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import get_args
 
 import click
+from rich.table import Table
 
 from drsformer.calibration.clipping import ClippingMethod
 from drsformer.calibration.crops import CROP_COUNT, CROP_SIDE
 from drsformer.calibration.mixed_precision import check_convertible
 from drsformer.calibration.quantize import QUANTIZED_DTYPES
+from drsformer.calibration.scales import Scales
 from drsformer.calibration.scales_from_images import DEFAULT_METHOD, scales_from_images
 from drsformer.export.graph import load_onnx
 from drsformer.files import written_whole
@@ -68,9 +70,24 @@ def calibrate(options: CalibrateOptions) -> None:
         )  # fmt: skip
         temporary.write_text(scales.to_json())
     output.result(f"{options.output_path}: {len(scales.tensors)} scales from {crops.source}")
+    output.detail(_scales_table(scales))
     result = {
         "path": str(options.output_path),
         "scales": len(scales.tensors),
         "images": scales.images,
     }
     output.write_json(result, inputs=[model, options.output_path])
+
+
+def _scales_table(scales: Scales) -> Table:
+    table = Table(
+        "tensor",
+        caption="largest: magnitude seen on the images; amax: the largest that the quantised "
+        "tensor can hold, more is clipped; scale: of one quantised step",
+        caption_justify="left",
+    )
+    for name in ("largest", "amax", "scale"):
+        table.add_column(name, justify="right")
+    for name, tensor in scales.tensors.items():
+        table.add_row(name, f"{tensor.largest:.4g}", f"{tensor.amax:.4g}", f"{tensor.scale:.3g}")
+    return table
