@@ -17,8 +17,12 @@ from rich.progress import track
 from rich.table import Table
 
 from drsformer.calibration.crops import Sample
-from drsformer.calibration.evaluate.evaluator import Judge
-from drsformer.calibration.mixed_precision import LOW, low_from_fp32, typed
+from drsformer.calibration.evaluate.evaluator import Evaluator
+from drsformer.calibration.mixed_precision import (
+    LOW_DTYPES,
+    mixed_precision_from_fp32,
+    mixed_precision_graph,
+)
 from drsformer.calibration.photos import bundled_photo
 from drsformer.calibration.rain import rainy_from_clean, sample_rain
 from drsformer.errors import CalibrationError
@@ -42,24 +46,24 @@ def measure(model: Path, precision: str, sizes: list[tuple[int, int]]) -> list[d
     """Return a row for each size and rule set."""
     proto = load_onnx(model)
     forms = {
-        precision: low_from_fp32(proto, precision),
-        f"{precision}, whole graph": typed(proto, LOW[precision], []),
+        precision: mixed_precision_from_fp32(proto, precision),
+        f"{precision}, whole graph": mixed_precision_graph(proto, LOW_DTYPES[precision], []),
     }
     rows = []
-    for size in track(sizes, "judging", console=Console(stderr=True)):
-        judge = Judge(proto, [rainy(*size)])
+    for size in track(sizes, "measuring", console=Console(stderr=True)):
+        evaluator = Evaluator(proto, [rainy(*size)])
         for name, form in forms.items():
             row: dict[str, Any] = {"size": list(size), "rules": name, "finite": True}
             try:
-                (quality,) = judge.judge(form)
+                (quality,) = evaluator.evaluate(form)
             except CalibrationError:
                 row["finite"] = False
             else:
                 row |= {
                     "psnr_db": quality.psnr_db,
-                    "imposed_psnr_db": quality.imposed_psnr_db,
-                    "flip_rate": quality.flip_rate,
-                    "max_levels": quality.max_levels,
+                    "imposed_psnr_db": quality.fp32_top_k_psnr_db,
+                    "flip_rate": quality.mismatch_rate,
+                    "max_levels": quality.max_error,
                 }
             rows.append(row)
     return rows
@@ -74,13 +78,13 @@ def main(model: Path, precision: str, sizes: tuple[str, ...], output: Path) -> N
     """Measure and print a table."""
     parsed = [tuple(map(int, size.split("x"))) for size in sizes]
     rows = measure(model, precision, parsed)  # type: ignore[arg-type]  # pairs
-    table = Table("size", "rules", "PSNR", "imposed", "swapped", "levels")
+    table = Table("size", "rules", "PSNR", "with fp32 top-k", "top-k mismatch", "max error")
     for row in rows:
         shown = ["NaN or Inf", "", "", ""]
         if row["finite"]:
-            swapped = f"{100 * row['flip_rate']:.2f} %"
+            mismatch = f"{100 * row['flip_rate']:.2f} %"
             figures = (f"{row[key]:.1f}" for key in ("psnr_db", "imposed_psnr_db"))
-            shown = [*figures, swapped, str(row["max_levels"])]
+            shown = [*figures, mismatch, str(row["max_levels"])]
         table.add_row("x".join(map(str, row["size"])), row["rules"], *shown)
     Console().print(table)
     write_report(output, __file__, model, rows=rows)

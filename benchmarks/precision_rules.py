@@ -1,4 +1,4 @@
-"""What each rule of `export/precision.py` is worth: all rules, each one left out, and none.
+"""What each rule of `calibration/rules.py` is worth: all rules, each one left out, and none.
 
     python benchmarks/precision_rules.py MODEL.onnx PAIRS... -o FILE.json [--precision fp16]
 
@@ -7,7 +7,6 @@ q and k, and the residual sums.
 """
 
 import re
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,8 @@ from rich.progress import track
 from rich.table import Table
 
 from drsformer.calibration.crops import samples_from_folder
-from drsformer.calibration.evaluate.evaluator import Judge, mean_quality
-from drsformer.calibration.mixed_precision import LOW, typed
+from drsformer.calibration.evaluate.evaluator import Evaluator, mean_quality
+from drsformer.calibration.mixed_precision import LOW_DTYPES, mixed_precision_graph
 from drsformer.calibration.rules import RULES
 from drsformer.errors import CalibrationError
 from drsformer.export.graph import load_onnx
@@ -44,9 +43,9 @@ def forms(proto: onnx.ModelProto, precision: str) -> dict[str, onnx.ModelProto]:
     for name, pattern in MORE.items():
         sets[f"all, and {name}"] = [*rules.values(), pattern]
     made = {
-        name: typed(
+        name: mixed_precision_graph(
             proto,
-            LOW[precision],
+            LOW_DTYPES[precision],
             [n.name for n in proto.graph.node if any(re.search(p, n.name) for p in patterns)],
         )
         for name, patterns in sets.items()
@@ -62,7 +61,7 @@ def _rounded_weights(proto: onnx.ModelProto, precision: str) -> onnx.ModelProto:
     made.CopyFrom(proto)
     for tensor in made.graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT:
-            array = onnx.numpy_helper.to_array(tensor).astype(LOW[precision].numpy())
+            array = onnx.numpy_helper.to_array(tensor).astype(LOW_DTYPES[precision].numpy())
             tensor.CopyFrom(onnx.numpy_helper.from_array(array.astype(np.float32), tensor.name))
     return made
 
@@ -75,22 +74,24 @@ def _rounded_weights(proto: onnx.ModelProto, precision: str) -> onnx.ModelProto:
 def main(model: Path, pairs: tuple[Path, ...], precision: str, output: Path) -> None:
     """Measure and print a table."""
     proto = load_onnx(model)
-    judge = Judge(proto, [s for folder in pairs for s in samples_from_folder(folder)])
-    table = Table("in float32", "PSNR", "imposed", "swapped", "lost, mean", "lost, worst")
+    evaluator = Evaluator(proto, [s for folder in pairs for s in samples_from_folder(folder)])
+    table = Table(
+        "in float32", "PSNR", "with fp32 top-k", "top-k mismatch", "lost, mean", "lost, worst"
+    )
     rows: list[dict[str, Any]] = []
     for name, form in track(forms(proto, precision).items(), console=Console(stderr=True)):
         try:
-            qualities = judge.judge(form)
+            qualities = evaluator.evaluate(form)
         except CalibrationError as error:
             rows.append({"kept": name, "error": str(error)})
             table.add_row(name, "NaN or Inf")
             continue
         mean = mean_quality(qualities)
         worst = max(q.y_psnr_drop_db or 0.0 for q in qualities)
-        rows.append({"kept": name, "mean": asdict(mean), "worst_y_psnr_drop_db": worst})
+        rows.append({"kept": name, "mean": mean.to_dict(), "worst_y_psnr_drop_db": worst})
         table.add_row(
-            name, f"{mean.psnr_db:.1f}", f"{mean.imposed_psnr_db:.1f}",
-            f"{100 * mean.flip_rate:.2f} %", f"{mean.y_psnr_drop_db:.4f}", f"{worst:.4f}",
+            name, f"{mean.psnr_db:.1f}", f"{mean.fp32_top_k_psnr_db:.1f}",
+            f"{100 * mean.mismatch_rate:.2f} %", f"{mean.y_psnr_drop_db:.4f}", f"{worst:.4f}",
         )  # fmt: skip
     Console().print(table)
     write_report(output, __file__, model, precision=precision, rows=rows)

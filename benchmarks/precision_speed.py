@@ -11,7 +11,7 @@ from report_file import write_report
 from drsformer.calibration.crops import synthetic_samples
 from drsformer.calibration.evaluate.report import ROUNDS, in_runtimes
 from drsformer.calibration.mixed_precision import bf16_from_fp32, fp16_from_fp32
-from drsformer.calibration.quantize import int8_from_fp32
+from drsformer.calibration.quantize import quantized_from_fp32
 from drsformer.calibration.scales import scales_from_file
 from drsformer.export.graph import load_onnx
 
@@ -30,15 +30,15 @@ def main(model: Path, scales: Path, threads: int, output: Path) -> None:
         "fp32": proto,
         "fp16": fp16_from_fp32(proto),
         "bf16": bf16_from_fp32(proto),
-        "int8": int8_from_fp32(proto, scales_from_file(scales)),
+        "int8": quantized_from_fp32(proto, scales_from_file(scales)),
     }
     image = synthetic_samples()[0].rainy
-    speeds, apart = in_runtimes(models, image, threads=threads)
+    speeds, differences = in_runtimes(models, image, threads=threads)
     rows = {
         name: {
             "bytes": made.ByteSize(),
             "speed": speeds[name],
-            "levels_between_runtimes": apart[name],
+            "levels_between_runtimes": differences[name],
         }
         for name, made in models.items()
     }

@@ -1,6 +1,6 @@
-"""Images to calibrate and to judge with: a folder's, or our own rain on public-domain photos.
+"""Images to calibrate and to measure with: a folder's, or synthetic rain on public-domain photos.
 
-Which pixels are taken depends on the files alone, so the same folder gives the same scales.
+The choice of pixels depends on the files alone, so the same folder gives the same scales.
 """
 
 import hashlib
@@ -24,39 +24,39 @@ CROP_COUNT = 32
 CROP_SIDE = 256  # pixels
 SYNTHETIC = "synthetic rain on scikit-image's photographs"
 
-Pixels = NDArray[np.uint8]
+RGB = NDArray[np.uint8]  # (H, W, 3)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An image to judge by.
+    """An image to measure with.
 
     Attributes:
-        name: for tables.
+        name: its name in tables.
         rainy: uint8 (H, W, 3), RGB.
-        clean: its target of the same shape, or None where there is none.
+        clean: the target, of the same shape; None where there is none.
     """
 
     name: str
-    rainy: Pixels
-    clean: Pixels | None = None
+    rainy: RGB
+    clean: RGB | None = None
 
 
 @dataclass(frozen=True)
 class Crops:
-    """What scales are taken from.
+    """Images to calibrate with.
 
     Attributes:
-        source: in words, for the scales file.
+        source: where they come from, in words, for the scales file.
         images: uint8 (side, side, 3), RGB.
     """
 
     source: str
-    images: tuple[Pixels, ...]
+    images: tuple[RGB, ...]
 
     @property
     def sha256(self) -> str:
-        """Of the pixels, in order."""
+        """SHA-256 of the pixels of all crops, in order."""
         digest = hashlib.sha256()
         for image in self.images:
             digest.update(np.ascontiguousarray(image).tobytes())
@@ -64,15 +64,16 @@ class Crops:
 
 
 def crops_from_folder(folder: Path, count: int = CROP_COUNT, side: int = CROP_SIDE) -> Crops:
-    """Cut crops from the images of a folder, in turn, each at a place fixed by its number.
+    """Cut crops from the images of a folder in turn; the number of a crop fixes its place.
 
     Args:
-        folder: of rainy images; with subfolders input/ and target/, the first is taken.
-        count: number of crops, at least that of the images needed.
-        side: of a crop, pixels, a multiple of 8.
+        folder: of rainy images; where it has a subfolder input/, the images of that.
+        count: number of crops, at least `FEWEST_IMAGES`.
+        side: side of a crop, pixels; a multiple of 8.
 
     Raises:
-        CalibrationError: fewer than `FEWEST_IMAGES` images, or one smaller than a crop.
+        CalibrationError: there are fewer than `FEWEST_IMAGES` images, or one is smaller than a
+            crop.
         ImageError: the folder has no image, or one cannot be read.
     """
     _check(count, side)
@@ -105,15 +106,15 @@ def synthetic_crops(count: int = CROP_COUNT, side: int = CROP_SIDE) -> Crops:
 
 
 def samples_from_folder(folder: Path, most: int | None = None) -> list[Sample]:
-    """Read a folder's images, with their targets where it has input/ and target/ of one naming.
+    """Read the images of a folder, with their targets where it has input/ and target/.
 
     Args:
-        folder: of images, or of the two folders.
-        most: images to read, in name order; by default all.
+        folder: of images, or of input/ and target/, whose files have the same names.
+        most: largest number of images to read, in name order; by default all.
 
     Raises:
         ImageError: there is no image, a pair is incomplete, or one cannot be read.
-        CalibrationError: a pair's sizes differ.
+        CalibrationError: the two images of a pair differ in size.
     """
     if (folder / "input").is_dir() and (folder / "target").is_dir():
         pairs = pairs_from_folders(folder / "input", folder / "target")
@@ -133,7 +134,7 @@ def middle(sample: Sample, side: int) -> Sample:
 
 
 def synthetic_samples(side: int = CROP_SIDE) -> list[Sample]:
-    """Return rainy and clean crops of three photographs, none of them a calibration crop."""
+    """Return rainy and clean crops of three photographs, other crops than calibration's."""
     made = []
     for number, name in enumerate(SHIPPED, 1000):
         clean = _crop(shipped_photo(name), side, number, name)
@@ -144,17 +145,19 @@ def synthetic_samples(side: int = CROP_SIDE) -> list[Sample]:
 def _pair(name: str, rainy: Path, target: Path) -> Sample:
     images = [levels_8bit(read_image(path).rgb) for path in (rainy, target)]
     if images[0].shape != images[1].shape:
-        raise CalibrationError(f"{rainy} and {target} differ in size; a pair must have one")
+        raise CalibrationError(
+            f"{rainy} and {target} differ in size; the images of a pair must have the same size"
+        )
     return Sample(name, *images)
 
 
-def _rainy(clean: Pixels, number: int) -> Pixels:
+def _rainy(clean: RGB, number: int) -> RGB:
     rng = np.random.default_rng(number)
     rainy = rainy_from_clean(clean, sample_rain(rng), rng)
     return np.asarray(rainy, np.uint8)
 
 
-def _crop(image: Pixels, side: int, number: int, source: str) -> Pixels:
+def _crop(image: RGB, side: int, number: int, source: str) -> RGB:
     height, width, _ = image.shape
     if min(height, width) < side:
         raise CalibrationError(
@@ -171,6 +174,6 @@ def _check(count: int, side: int) -> None:
         raise CalibrationError(f"{count} crops are too few; take at least {FEWEST_IMAGES}")
     if side < 2 * CONTRACT.multiple_of or side % CONTRACT.multiple_of:
         raise CalibrationError(
-            f"a crop of {side} pixels cannot be taken; choose a multiple of {CONTRACT.multiple_of} "
-            f"from {2 * CONTRACT.multiple_of} on"
+            f"a crop of {side} pixels cannot be taken; choose a multiple of "
+            f"{CONTRACT.multiple_of}, at least {2 * CONTRACT.multiple_of}"
         )

@@ -1,14 +1,13 @@
-"""Gives every tensor of a float32 graph an explicit type: a low one, or float32 where kept.
+"""Mixed precision: gives every tensor of a float32 graph an explicit type, low or float32.
 
-TensorRT 11 takes precision from the graph alone, and so does every other runtime then: what the
-file says is what is computed.
+The graph alone then says in which type a runtime computes. TensorRT 11 takes it from nowhere else.
 
 Rules:
-    1. A node computes in the low type unless it is kept; its float inputs are cast to what it
-       computes in, once for all nodes that read them so.
-    2. A node that only moves values (`MOVES`) computes nothing and follows its input.
+    1. A node computes in the low type unless it is kept in float32. Its float inputs are cast to
+       the type it computes in, by one Cast for all nodes that read the tensor in that type.
+    2. A node that only moves values (`MOVES`) has the type of its input.
     3. Weights are stored in the type of the nodes that read them, rounded to nearest.
-    4. Inputs and outputs stay float32 unless asked for in the low type.
+    4. Inputs and outputs stay float32 unless the low type is asked for.
 Requires:
     a graph whose float tensors are all float32, without subgraphs.
 """
@@ -25,44 +24,44 @@ from drsformer.errors import ExportError
 from drsformer.export.graph import PRECISION_KEY, metadata_of, set_metadata
 from drsformer.export.uint8_io import has_pixel_io
 
-from .rules import MOVES, Precision, kept_nodes
+from .rules import MOVES, LowPrecision, kept_nodes
 
 FLOAT = ir.DataType.FLOAT
-LOW = {
+LOW_DTYPES = {
     "fp16": ir.DataType.FLOAT16,
     "bf16": ir.DataType.BFLOAT16,
-    "int8": ir.DataType.FLOAT16,  # what is not quantised
+    "int8": ir.DataType.FLOAT16,  # of the nodes that are not quantised
     "fp8": ir.DataType.FLOAT16,
 }
-OPSETS = {"fp16": 18, "bf16": 22, "int8": 19, "fp8": 19}  # the first that has what is needed
+OPSETS = {"fp16": 18, "bf16": 22, "int8": 19, "fp8": 19}  # the first with all types needed
 
 
 def fp16_from_fp32(proto: onnx.ModelProto, *, low_io: bool = False) -> onnx.ModelProto:
     """Return the float16 form of a float32 export, strongly typed; `proto` is not changed.
 
     Args:
-        proto: what `drs-export onnx` wrote, in deployment form.
-        low_io: whether input and output are float16 too; by default they stay float32.
+        proto: a model that `drs-export onnx` wrote, in deployment form.
+        low_io: make input and output float16 too; by default they stay float32.
 
     Raises:
         ExportError: not a float32 model of ours in deployment form.
     """
-    return low_from_fp32(proto, "fp16", low_io=low_io)
+    return mixed_precision_from_fp32(proto, "fp16", low_io=low_io)
 
 
 def bf16_from_fp32(proto: onnx.ModelProto, *, low_io: bool = False) -> onnx.ModelProto:
     """Return the bfloat16 form, opset 22; see `fp16_from_fp32`."""
-    return low_from_fp32(proto, "bf16", low_io=low_io)
+    return mixed_precision_from_fp32(proto, "bf16", low_io=low_io)
 
 
-def low_from_fp32(
-    proto: onnx.ModelProto, precision: Precision, *, low_io: bool = False
+def mixed_precision_from_fp32(
+    proto: onnx.ModelProto, precision: LowPrecision, *, low_io: bool = False
 ) -> onnx.ModelProto:
-    """Type a model by the rules and say so in its metadata.
+    """Apply the rules to a float32 model and write the precision into its metadata.
 
     Args:
-        proto: float32, deployment form; with quantisation in it for "int8" and "fp8".
-        precision: what is asked for.
+        proto: a float32 model in deployment form; for "int8" and "fp8", with its quantisation.
+        precision: the precision to convert to.
         low_io: see `fp16_from_fp32`.
 
     Raises:
@@ -73,7 +72,7 @@ def low_from_fp32(
     raised.CopyFrom(proto)
     _raise_opset(raised, OPSETS[precision])
     names = [kept.node for kept in kept_nodes(proto)]
-    made = typed(raised, LOW[precision], names, low_io=low_io)
+    made = mixed_precision_graph(raised, LOW_DTYPES[precision], names, low_io=low_io)
     metadata = metadata_of(proto) | {PRECISION_KEY: precision}
     if low_io:
         _set_contract_dtype(metadata, made)
@@ -112,30 +111,30 @@ def check_convertible(proto: onnx.ModelProto, source: str = "the model") -> None
         )
 
 
-def typed(
+def mixed_precision_graph(
     proto: onnx.ModelProto, low: ir.DataType, kept: Collection[str], *, low_io: bool = False
 ) -> onnx.ModelProto:
-    """Type a graph.
+    """Give every tensor of a graph an explicit type.
 
     Args:
         proto: a checked float32 model; it is not changed.
         low: FLOAT16 or BFLOAT16.
         kept: names of the nodes that compute in float32.
-        low_io: whether inputs and outputs are of the low type too.
+        low_io: make inputs and outputs of the low type too.
 
     Returns:
-        The typed model, of the same opset and metadata.
+        The typed model, with the same opset and metadata.
 
     Raises:
         ExportError: a weight is beyond the low type's range.
     """
     model = ir.from_proto(onnx.shape_inference.infer_shapes(proto))
-    _Typing(model.graph, low, frozenset(kept), low_io=low_io).run()
+    _MixedPrecision(model.graph, low, frozenset(kept), low_io=low_io).run()
     return ir.to_proto(model)
 
 
-class _Typing:
-    """One run over one graph, in the order of computation."""
+class _MixedPrecision:
+    """One pass over one graph, in the order of computation."""
 
     def __init__(
         self, graph: ir.Graph, low: ir.DataType, kept: frozenset[str], *, low_io: bool
@@ -155,7 +154,7 @@ class _Typing:
             del self.graph.initializers[name]
 
     def _type(self, node: ir.Node) -> None:
-        """Cast a node's float inputs to what it computes in, and type its outputs."""
+        """Cast a node's float inputs to the type it computes in, and set that of its outputs."""
         wanted = self._compute_type(node)
         for i, value in enumerate(node.inputs):
             if value is not None and _is_float(value) and value.dtype != wanted:
@@ -173,7 +172,7 @@ class _Typing:
         return self.low
 
     def _as(self, value: ir.Value, dtype: ir.DataType, before: ir.Node) -> ir.Value:
-        """Return a value in another type: rounded now if it is a weight, else by a Cast."""
+        """Return a value in another type: a weight rounded now, or the output of a Cast."""
         assert value.name is not None
         key = value.name, dtype
         if key not in self.casts:
@@ -202,7 +201,7 @@ class _Typing:
         return made
 
     def _type_output(self, i: int, value: ir.Value) -> None:
-        """Cast an output back, under its own name."""
+        """Cast an output of the graph to the type asked for; it keeps its name."""
         wanted = self.low if self.low_io else FLOAT
         producer = value.producer()
         if value.dtype == wanted or producer is None:
@@ -217,7 +216,7 @@ class _Typing:
 def _cast(
     value: ir.Value, dtype: ir.DataType, before: ir.Node | None, graph: ir.Graph | None = None
 ) -> ir.Value:
-    """Insert a Cast, named after what it casts, right behind what makes the value."""
+    """Insert a Cast right behind the producer of a value, and name it after the value."""
     name = f"{value.name}.to_{_short(dtype)}"
     node = ir.node("Cast", [value], {"to": dtype.value}, name=name)
     made = node.outputs[0]
@@ -246,7 +245,7 @@ def _short(dtype: ir.DataType | None) -> str:
 
 
 def _raise_opset(proto: onnx.ModelProto, opset: int) -> None:
-    """Declare a later operator set; none of our operators changed its meaning from 18 on."""
+    """Declare a later opset; none of our operators changed its meaning after opset 18."""
     for declared in proto.opset_import:
         if declared.domain == "":
             declared.version = max(declared.version, opset)

@@ -1,4 +1,4 @@
-"""Clean photographs that anyone may use, and folders of one's own."""
+"""Clean photographs: public-domain ones that come with packages, and those of a folder."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ BUNDLED = (
     "astronaut", "brick", "camera", "chelsea", "coffee", "grass", "gravel", "hubble_deep_field",
     "rocket",
 )  # fmt: skip
-SHIPPED = ("coffee", "chelsea", "rocket")  # crops of three of them, which lie in the package
+SHIPPED = ("coffee", "chelsea", "rocket")  # crops of these three are in our package
 PHOTOS = Path(drsformer.__file__).parent / "photos"
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 

@@ -90,7 +90,7 @@ class Rain:
 def rainy_from_clean(
     clean: NDArray[np.uint8], rain: Rain, seed: int | np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Lets rain fall on a clean image.
+    """Draw rain on a clean image.
 
     Args:
         clean: uint8 (H, W, 3), RGB, 0..255.
@@ -101,7 +101,7 @@ def rainy_from_clean(
         uint8 (H, W, 3), RGB; equal bytes for equal arguments.
 
     Raises:
-        CalibrationError: If the image is not uint8 RGB.
+        CalibrationError: the image is not uint8 RGB.
     """
     _check_image(clean)
     rng = np.random.default_rng(seed)
@@ -115,7 +115,7 @@ def rainy_from_clean(
 def streak_layer(
     shape: tuple[int, int], streaks: Streaks, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Draws the light of one streak layer.
+    """Draw the light of one streak layer.
 
     Args:
         shape: Height and width.
@@ -135,7 +135,7 @@ def streak_layer(
 
 
 def sample_rain(rng: np.random.Generator, kind: str = "any") -> Rain:
-    """Draws a random rainfall, more varied than any one benchmark.
+    """Draw a random rainfall; they vary more than in any one benchmark.
 
     Args:
         rng: Source of randomness.
@@ -145,7 +145,7 @@ def sample_rain(rng: np.random.Generator, kind: str = "any") -> Rain:
         The rainfall.
 
     Raises:
-        CalibrationError: If the kind is unknown.
+        CalibrationError: the kind is unknown.
     """
     if kind not in KINDS:
         raise CalibrationError(f"Unknown rain kind {kind!r}; use one of {', '.join(KINDS)}.")
@@ -161,7 +161,7 @@ def sample_rain(rng: np.random.Generator, kind: str = "any") -> Rain:
 
 
 def _light_layers(rng: np.random.Generator, angle: float) -> tuple[Streaks, ...]:
-    """Few soft streaks, in one or two layers."""
+    """Draw few soft streaks, in one or two layers."""
     layers = [_filmed(rng, angle, density=_log_uniform(rng, 0.05, 0.3), brightness=(0.08, 0.3))]
     if rng.random() < 0.4:
         layers.append(_filmed(rng, angle, _log_uniform(rng, 0.01, 0.05), (0.2, 0.45)))
@@ -171,7 +171,7 @@ def _light_layers(rng: np.random.Generator, angle: float) -> tuple[Streaks, ...]
 
 
 def _medium_layers(rng: np.random.Generator, angle: float) -> tuple[Streaks, ...]:
-    """Drawn or filmed streaks of middling density, sometimes crossing."""
+    """Draw streaks of middling density, of either kind, sometimes crossing."""
     first = _filmed if rng.random() < 0.6 else _drawn
     layers = [first(rng, angle, _log_uniform(rng, 0.2, 0.8), (0.1, 0.3))]
     if rng.random() < 0.6:
@@ -181,7 +181,7 @@ def _medium_layers(rng: np.random.Generator, angle: float) -> tuple[Streaks, ...
 
 
 def _heavy_layers(rng: np.random.Generator, angle: float) -> tuple[Streaks, ...]:
-    """A dense drawn layer under one or two brighter or crossing ones."""
+    """Draw a dense layer of hard lines under one or two brighter or crossing layers."""
     first = _drawn if rng.random() < 0.8 else _filmed
     layers = [first(rng, angle, _log_uniform(rng, 0.3, 1.2), (0.15, 0.42))]
     if rng.random() < 0.75:
@@ -197,7 +197,7 @@ def _heavy_layers(rng: np.random.Generator, angle: float) -> tuple[Streaks, ...]
 def _drawn(
     rng: np.random.Generator, angle: float, density: float, brightness: tuple[float, float]
 ) -> Streaks:
-    """Long lines of nearly one grey level, mostly with hard edges."""
+    """Return long lines of nearly one grey level, mostly with hard edges."""
     return Streaks(
         density=density,
         angle_degrees=angle,
@@ -215,7 +215,7 @@ def _drawn(
 def _filmed(
     rng: np.random.Generator, angle: float, density: float, brightness: tuple[float, float]
 ) -> Streaks:
-    """Soft streaks that fade at both ends and differ in brightness."""
+    """Return soft streaks that fade at both ends and differ in brightness."""
     return Streaks(
         density=density,
         angle_degrees=angle,
@@ -231,18 +231,18 @@ def _filmed(
 
 
 def _sample_angle(rng: np.random.Generator) -> float:
-    """Near the vertical as in the benchmarks, now and then a storm."""
+    """Return a lean near the vertical, as in the benchmarks, and now and then of a storm."""
     spread = 9.0 if rng.random() < 0.82 else 26.0
     return float(np.clip(rng.normal(0.0, spread), -45.0, 45.0))
 
 
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Uniform in the logarithm, from low to high."""
+    """Draw a number from low to high, uniform in its logarithm."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def _light(shape: tuple[int, int], rain: Rain, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Light of all layers: float32 (H, W), 0 or more, in units of white."""
+    """Return the light of all layers: float32 (H, W), 0 or more, in units of white."""
     total: NDArray[np.float32] = np.zeros(shape, np.float32)
     for layer in rain.layers:
         total += streak_layer(shape, layer, rng)
@@ -252,7 +252,7 @@ def _light(shape: tuple[int, int], rain: Rain, rng: np.random.Generator) -> NDAr
 def _blend(
     image: NDArray[np.float32], light: NDArray[np.float32], blend: Blend
 ) -> NDArray[np.float32]:
-    """Joins an image (H, W, 3), 0..255, and light (H, W, 1), 0 or more; may exceed 255."""
+    """Blend an image (H, W, 3), 0..255, with light (H, W, 1), 0 or more; may exceed 255."""
     white = np.float32(255.0)
     if blend == "add":
         added: NDArray[np.float32] = image + white * light
@@ -266,7 +266,7 @@ def _blend(
 
 
 def _draw_streaks(canvas: NDArray[np.uint8], streaks: Streaks, rng: np.random.Generator) -> None:
-    """Draws all streaks of a layer onto a uint8 (H, W) canvas, the brightest on top."""
+    """Draw all streaks of a layer onto a uint8 (H, W) canvas, the brightest on top."""
     count = _streak_count(canvas.shape, streaks, rng)
     middles, halves = _streak_lines(canvas.shape, streaks, count, rng)
     levels = rng.normal(1.0, streaks.brightness_jitter, count) * (255.0 * streaks.brightness)
@@ -286,7 +286,7 @@ def _draw_streaks(canvas: NDArray[np.uint8], streaks: Streaks, rng: np.random.Ge
 
 
 def _streak_count(shape: tuple[int, ...], streaks: Streaks, rng: np.random.Generator) -> int:
-    """Number of streaks whose middle lies on the canvas or near enough to reach into it."""
+    """Draw the number of streaks whose middle lies on the canvas or near enough to reach it."""
     reach = streaks.length_pixels
     area = (shape[0] + reach) * (shape[1] + reach)
     per_pixel = streaks.density / (streaks.length_pixels * streaks.width_pixels)
@@ -296,7 +296,7 @@ def _streak_count(shape: tuple[int, ...], streaks: Streaks, rng: np.random.Gener
 def _streak_lines(
     shape: tuple[int, ...], streaks: Streaks, count: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Middles and half extents of the streaks: two float64 (count, 2), x before y, pixels."""
+    """Draw middles and half extents of the streaks: two float64 (count, 2), x before y, pixels."""
     reach = streaks.length_pixels
     size = np.array([shape[1], shape[0]], np.float64)
     middles = rng.random((count, 2)) * (size + reach) - 0.5 * reach
@@ -312,7 +312,7 @@ def _widened(
     levels: NDArray[np.float64],
     widths: NDArray[np.int_],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Replaces each streak by as many lines side by side as it is pixels wide.
+    """Replace each streak by as many lines, side by side, as it is pixels wide.
 
     OpenCV draws thick lines an odd number of pixels wide; two pixels is the commonest width here.
     """
@@ -329,7 +329,7 @@ def _tapered(
     levels: NDArray[np.float64],
     steps: int,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Replaces each streak by `steps` nested ones: the shorter, the brighter."""
+    """Replace each streak by `steps` nested ones: the shorter, the brighter."""
     shares = np.arange(1, steps + 1) / steps
     shrink = 1.0 - shares + 1.0 / steps
     return (
@@ -340,7 +340,7 @@ def _tapered(
 
 
 def _check_image(clean: NDArray[np.uint8]) -> None:
-    """Refuses anything but uint8 (H, W, 3)."""
+    """Raise CalibrationError unless an image is uint8 (H, W, 3)."""
     if not isinstance(clean, np.ndarray) or clean.dtype != np.uint8:
         found = getattr(clean, "dtype", type(clean).__name__)
         raise CalibrationError(f"The clean image is {found}; pass uint8 values from 0 to 255.")
@@ -349,7 +349,7 @@ def _check_image(clean: NDArray[np.uint8]) -> None:
 
 
 def _check_streaks(streaks: Streaks) -> None:
-    """Refuses settings that cannot be drawn."""
+    """Raise CalibrationError for settings that cannot be drawn."""
     if streaks.density < 0 or streaks.brightness < 0 or streaks.blur_pixels < 0:
         raise CalibrationError(f"{streaks} has a negative setting; use 0 or more.")
     if streaks.length_pixels < 1 or streaks.width_pixels < 1 or streaks.taper_steps < 1:

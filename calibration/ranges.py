@@ -1,10 +1,10 @@
 """How large each tensor gets on real images, as histograms of bounded size.
 
-The graph gives its tensors out as further outputs, a few at a time (`BYTES_AT_ONCE`), and each is
-forgotten once counted: memory does not grow with the number of images.
+Tensors are made outputs of the graph, a few at a time (`BYTES_AT_ONCE`), and each is dropped once
+it is counted: memory does not grow with the number of images.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 
@@ -12,15 +12,14 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from drsformer.context import QUIET, Context
 from drsformer.contract import CONTRACT, Image, input_from_image
 from drsformer.errors import CalibrationError
 from drsformer.export.cpu_session import cpu_session
 
 BINS = 2048
-COUNTED_AT_MOST = 2**17  # values of one tensor and image in the histogram; the maximum sees all
+COUNTED_AT_MOST = 2**17  # values of one tensor and image; the maximum is taken over all values
 BYTES_AT_ONCE = 10**9
-
-OnStep = Callable[[str], None]
 
 
 @dataclass
@@ -38,7 +37,7 @@ class Histogram:
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(BINS, np.int64))
 
     def add(self, values: NDArray[np.float32]) -> None:
-        """Count one image's values; every n-th of a large tensor's."""
+        """Count the values of one image; of a large tensor, every n-th value."""
         magnitudes = np.abs(values.reshape(-1))
         largest = float(magnitudes.max())
         self.largest = max(self.largest, largest)
@@ -64,16 +63,16 @@ def histograms(
     images: Sequence[Image],
     *,
     threads: int | None = None,
-    on_step: OnStep = lambda step: None,
+    context: Context = QUIET,
 ) -> dict[str, Histogram]:
-    """Run a model on images of one size and count what its tensors hold.
+    """Run a model on images of one size and count the magnitudes of its tensors.
 
     Args:
-        proto: float32.
+        proto: the float32 model.
         names: of the tensors to count.
         images: uint8 (H, W, 3), RGB, all of one shape.
         threads: of ONNX Runtime; by default all cores.
-        on_step: told before each run.
+        context: told the progress.
 
     Returns:
         A histogram by tensor name.
@@ -86,11 +85,12 @@ def histograms(
     groups = list(_groups(names, _sizes(proto, batches[0].shape)))
     for part, group in enumerate(groups, 1):
         session = cpu_session(_with_outputs(proto, group), threads, keep_copies=True)
+        context.step(f"calibrating, part {part} of {len(groups)} of the tensors")
         for number, batch in enumerate(batches, 1):
-            on_step(f"image {number} of {len(batches)}, tensors {part} of {len(groups)}")
             outputs = session.run(group, {CONTRACT.input_name: batch})
             for name in reversed(group):
                 found[name].add(_finite(outputs.pop(), name, number))
+            context.advance(number, len(batches))
         del session  # before the next one is opened
     return found
 
@@ -119,7 +119,7 @@ def _sizes(proto: onnx.ModelProto, shape: tuple[int, ...]) -> dict[str, int]:
 
 
 def _groups(names: Sequence[str], sizes: Mapping[str, int]) -> Iterator[list[str]]:
-    """Cut names into runs of at most `BYTES_AT_ONCE`."""
+    """Split names into groups whose tensors take at most `BYTES_AT_ONCE`."""
     group: list[str] = []
     for name in names:
         if group and sum(sizes.get(n, 0) for n in (*group, name)) > BYTES_AT_ONCE:

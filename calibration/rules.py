@@ -10,7 +10,7 @@ from typing import Literal
 
 import onnx
 
-Precision = Literal["fp16", "bf16", "int8", "fp8"]
+LowPrecision = Literal["fp16", "bf16", "int8", "fp8"]
 
 # operators that move values and compute nothing
 MOVES = frozenset(
@@ -27,10 +27,14 @@ MOVES = frozenset(
     ]
 )
 
-# Dense convolutions that stay float16 by default: what is matched, and why. On the shipped
-# checkpoint they cause nearly all of the 0.2 dB that the worst of five images loses without them.
-SPARED = (
-    (r"^(patch_embed|output)$", "sees the image itself, where steps of 8 bits would be seen"),
+# Dense convolutions that stay float16 by default: pattern of the name, and reason. On the shipped
+# checkpoint they cause nearly all of the 0.2 dB that the worst of five images loses if they are
+# quantised too.
+KEPT_IN_FP16 = (
+    (
+        r"^(patch_embed|output)$",
+        "computes on the image itself, where a rounding to 8 bits would be visible",
+    ),
     (r"\.attn\.qkv\.[qk]$", "feeds the scores that the top-k selects by"),
     (
         r"^(encoder_level0|encoder_level1|down1_2)\b",
@@ -48,8 +52,8 @@ class Rule:
     """A part of the network that stays float32.
 
     Attributes:
-        part: for tables.
-        pattern: of the names of its nodes.
+        part: its name in tables.
+        pattern: regular expression for the names of its nodes.
         reason: why, in a sentence.
     """
 
@@ -89,14 +93,14 @@ RULES = (
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptNode:
     """A node that stays in a higher precision than was asked for.
 
     Attributes:
         node: its name in the graph, which begins with the module it comes from.
-        operator: of the standard set.
-        part: see `Rule`.
-        reason: likewise.
+        operator: its ONNX operator.
+        part: the part of the network (see `Rule`), "float16" or "pixels".
+        reason: why, in a sentence.
     """
 
     node: str
@@ -112,13 +116,13 @@ class Kept:
         return ".".join(path[: known[0] + 1]) if known else "output"
 
 
-def kept_nodes(proto: onnx.ModelProto) -> list[Kept]:
+def kept_nodes(proto: onnx.ModelProto) -> list[KeptNode]:
     """Return what the rules keep in float32, in the order of computation.
 
     Nodes that only move values are not listed: they compute nothing.
     """
     return [
-        Kept(node.name, node.op_type, rule.part, rule.reason)
+        KeptNode(node.name, node.op_type, rule.part, rule.reason)
         for node in proto.graph.node
         for rule in RULES
         if node.op_type not in MOVES and re.search(rule.pattern, node.name)
@@ -132,10 +136,10 @@ def kept_parts(proto: onnx.ModelProto) -> dict[str, str]:
 
 def quantizable(proto: onnx.ModelProto) -> list[onnx.NodeProto]:
     """Return the convolutions that are quantised by default, in the order of computation."""
-    return [node for node, reason in judged_convolutions(proto) if reason is None]
+    return [node for node, reason in convolutions_with_reasons(proto) if reason is None]
 
 
-def judged_convolutions(
+def convolutions_with_reasons(
     proto: onnx.ModelProto,
 ) -> list[tuple[onnx.NodeProto, str | None]]:
     """Return every convolution with the reason why it stays float16, None if it is quantised."""
@@ -143,12 +147,12 @@ def judged_convolutions(
 
     def reason(node: onnx.NodeProto) -> str | None:
         if weights[node.input[1]][1] == 1:
-            return "depthwise: bound by memory, slower with quantisation around it"
-        return next((why for pattern, why in SPARED if re.search(pattern, node.name)), None)
+            return "depthwise: bound by memory, and slower with quantisation around it"
+        return next((why for pattern, why in KEPT_IN_FP16 if re.search(pattern, node.name)), None)
 
     return [(node, reason(node)) for node in convolutions(proto)]
 
 
 def convolutions(proto: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """Return every convolution; a norm's average is one in name only."""
+    """Return every convolution but the averages of the norms, which use the same operator."""
     return [n for n in proto.graph.node if n.op_type == "Conv" and ".norm." not in n.name]

@@ -1,4 +1,4 @@
-"""The scales file: what calibration found, readable, diffable, and bound to one model.
+"""The scales file: the result of a calibration, as readable JSON that is bound to one model.
 
 {
  "format": "drs-export scales 1",
@@ -23,57 +23,57 @@ REMEDY = "make one with `drs-export calibrate`"
 
 
 @dataclass(frozen=True)
-class Range:
-    """Of one tensor.
+class TensorScale:
+    """The scale of one tensor, and what it follows from.
 
     Attributes:
-        largest: magnitude seen.
-        clip: magnitude at which the grid ends.
-        scale: one step of the grid, clip / 127 or clip / 448.
+        largest: largest magnitude seen on the images.
+        amax: largest magnitude that the quantised dtype represents; "clip" in the file.
+        scale: amax / 127 for int8, amax / 448 for fp8.
     """
 
     largest: float
-    clip: float
+    amax: float
     scale: float
 
 
 @dataclass(frozen=True)
 class Scales:
-    """A scales file.
+    """The content of a scales file.
 
     Attributes:
-        model_sha256: of the float32 model it belongs to.
-        grid: "int8" or "fp8".
-        method: how `clip` was chosen.
-        images: where the images came from: source, count, side in pixels, sha256 of the pixels.
+        model_sha256: of the float32 model that the scales belong to.
+        precision: "int8" or "fp8"; "grid" in the file.
+        method: the clipping method, which chose `amax`.
+        images: what was calibrated with: source, count, side in pixels, sha256 of the pixels.
         tensors: by name.
     """
 
     model_sha256: str
-    grid: str
+    precision: str
     method: str
     images: dict[str, Any]
-    tensors: dict[str, Range]
+    tensors: dict[str, TensorScale]
 
     @property
-    def steps(self) -> dict[str, float]:
+    def by_tensor(self) -> dict[str, float]:
         """The scale by tensor name."""
-        return {name: found.scale for name, found in self.tensors.items()}
+        return {name: tensor.scale for name, tensor in self.tensors.items()}
 
     def to_json(self) -> str:
         """Return the file's text, one tensor a line."""
         head = {
             "format": FORMAT,
             "model_sha256": self.model_sha256,
-            "grid": self.grid,
+            "grid": self.precision,
             "method": self.method,
             "images": self.images,
         }
         lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
         tensors = ",\n".join(
             f"  {json.dumps(name)}: "
-            + json.dumps({"largest": r.largest, "clip": r.clip, "scale": r.scale})
-            for name, r in self.tensors.items()
+            + json.dumps({"largest": t.largest, "clip": t.amax, "scale": t.scale})
+            for name, t in self.tensors.items()
         )
         return "{\n" + ",\n".join([*lines, ' "tensors": {\n' + tensors + "\n }"]) + "\n}\n"
 
@@ -82,7 +82,7 @@ def scales_from_file(path: Path) -> Scales:
     """Read a scales file.
 
     Raises:
-        CalibrationError: it is no such file, or a scale in it is not a number above 0.
+        CalibrationError: the file is of another kind, or holds a scale that is not above 0.
     """
     check_readable(path, CalibrationError, REMEDY)
     try:
@@ -90,8 +90,8 @@ def scales_from_file(path: Path) -> Scales:
         if values["format"] != FORMAT:
             raise ValueError(f"its format is {values['format']!r}, not {FORMAT!r}")
         tensors = {
-            str(name): Range(float(r["largest"]), float(r["clip"]), float(r["scale"]))
-            for name, r in values["tensors"].items()
+            str(name): TensorScale(float(t["largest"]), float(t["clip"]), float(t["scale"]))
+            for name, t in values["tensors"].items()
         }
         made = Scales(
             str(values["model_sha256"]),
@@ -102,25 +102,28 @@ def scales_from_file(path: Path) -> Scales:
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CalibrationError(f"{path} is not a scales file: {_why(error)}; {REMEDY}") from error
-    for name, found in tensors.items():
-        if not (math.isfinite(found.scale) and found.scale > 0):
+    for name, tensor in tensors.items():
+        if not (math.isfinite(tensor.scale) and tensor.scale > 0):
             raise CalibrationError(
-                f"{path}: the scale of {name} is {found.scale:g}; expected a number above 0; "
+                f"{path}: the scale of {name} is {tensor.scale:g}; expected a number above 0; "
                 "calibrate again"
             )
     return made
 
 
-def check_belongs(scales: Scales, path: Path, model_sha256: str, model: Path, grid: str) -> None:
-    """Raise CalibrationError unless scales are for a model and a grid."""
+def check_belongs(
+    scales: Scales, path: Path, model_sha256: str, model: Path, precision: str
+) -> None:
+    """Raise CalibrationError unless the scales are for this model and this precision."""
     if scales.model_sha256 != model_sha256:
         raise CalibrationError(
             f"{path} was made for another model (SHA-256 {scales.model_sha256[:12]}...) than "
             f"{model} ({model_sha256[:12]}...); calibrate this one"
         )
-    if scales.grid != grid:
+    if scales.precision != precision:
         raise CalibrationError(
-            f"{path} holds scales for {scales.grid}, not {grid}; calibrate with --grid {grid}"
+            f"{path} holds scales for {scales.precision}, not {precision}; calibrate with "
+            f"--precision {precision}"
         )
 
 

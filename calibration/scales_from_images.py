@@ -1,45 +1,46 @@
-"""Images to scales: run the float32 model, see how large its tensors get, choose a step."""
+"""Images to scales: run the float32 model, record how large its tensors get, choose a scale."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import onnx
 
+from drsformer.context import QUIET, Context
 from drsformer.errors import CalibrationError
 from drsformer.export.graph import load_onnx
 from drsformer.files import sha256_of
 
-from .clipping import Method, clip_of, shared_step
+from .clipping import ClippingMethod, amax_of, shared_scale
 from .crops import Crops
 from .mixed_precision import check_convertible
-from .quantize import GRIDS
-from .ranges import histograms
+from .quantize import QUANTIZED_DTYPES
+from .ranges import Histogram, histograms
 from .rules import quantizable
-from .scales import Range, Scales
+from .scales import Scales, TensorScale
 
-DEFAULT_METHOD: Method = "mse"
+DEFAULT_METHOD: ClippingMethod = "mse"
 
 
 def scales_from_images(
     model: Path,
     crops: Crops,
     *,
-    grid: str = "int8",
-    method: Method = DEFAULT_METHOD,
+    precision: str = "int8",
+    method: ClippingMethod = DEFAULT_METHOD,
     nodes: Sequence[onnx.NodeProto] | None = None,
     threads: int | None = None,
-    on_step: Callable[[str], None] = lambda step: None,
+    context: Context = QUIET,
 ) -> Scales:
     """Calibrate a model.
 
     Args:
-        model: the float32 ONNX file, deployment form.
+        model: the float32 ONNX file, in deployment form.
         crops: images of one size.
-        grid: what will be quantised to, "int8" or "fp8".
-        method: how to choose where to clip.
+        precision: what the scales are for, "int8" or "fp8".
+        method: how the largest representable magnitude is chosen.
         nodes: the convolutions whose inputs get a scale; by default those of `quantizable`.
         threads: of ONNX Runtime; by default all cores.
-        on_step: told before each run.
+        context: told the progress.
 
     Returns:
         A scale for each tensor that one of the convolutions reads. The same model, crops,
@@ -52,20 +53,27 @@ def scales_from_images(
     proto = load_onnx(model)
     check_convertible(proto, str(model))
     names = list(dict.fromkeys(node.input[0] for node in nodes or quantizable(proto)))
-    found = histograms(proto, names, crops.images, threads=threads, on_step=on_step)
-    ranges = {}
-    for name, histogram in found.items():
-        clip = clip_of(histogram, method)
-        if clip == 0.0:
-            raise CalibrationError(
-                f"{name} is 0 everywhere on these images, so it has no range; calibrate on others"
-            )
-        step = shared_step(clip / GRIDS[grid].largest)
-        ranges[name] = Range(histogram.largest, step * GRIDS[grid].largest, step)
+    found = histograms(proto, names, crops.images, threads=threads, context=context)
+    tensors = {
+        name: _tensor_scale(name, histogram, method, QUANTIZED_DTYPES[precision].largest)
+        for name, histogram in found.items()
+    }
     images = {
         "source": crops.source,
         "count": len(crops.images),
         "side": crops.images[0].shape[0],
         "sha256": crops.sha256,
     }
-    return Scales(sha256_of(model), grid, method, images, ranges)
+    return Scales(sha256_of(model), precision, method, images, tensors)
+
+
+def _tensor_scale(
+    name: str, histogram: Histogram, method: ClippingMethod, largest_quantised: float
+) -> TensorScale:
+    amax = amax_of(histogram, method)
+    if amax == 0.0:
+        raise CalibrationError(
+            f"{name} is 0 everywhere on these images, so it has no range; calibrate on others"
+        )
+    scale = shared_scale(amax / largest_quantised)
+    return TensorScale(histogram.largest, scale * largest_quantised, scale)

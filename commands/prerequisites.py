@@ -1,13 +1,12 @@
-"""The steps before a conversion that a user may leave out, each made and kept beside the output."""
+"""Steps before a conversion that a user may leave out; the files they make stay by the output."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
-import click
 import onnx
 
-from drsformer.calibration.convert import convert_file
+from drsformer.calibration.convert import ConversionRequest, convert_file
 from drsformer.calibration.crops import (
     CROP_COUNT,
     CROP_SIDE,
@@ -22,8 +21,8 @@ from drsformer.calibration.crops import (
 )
 from drsformer.calibration.evaluate.simulated_precision import runnable
 from drsformer.calibration.mixed_precision import check_convertible
-from drsformer.calibration.quantize import GRIDS
-from drsformer.calibration.rules import Precision
+from drsformer.calibration.quantize import QUANTIZED_DTYPES
+from drsformer.calibration.rules import LowPrecision
 from drsformer.calibration.scales import Scales, check_belongs, scales_from_file
 from drsformer.calibration.scales_from_images import scales_from_images
 from drsformer.contract import IO
@@ -36,26 +35,28 @@ from drsformer.export.onnx_from_model import ExportSettings
 from drsformer.export.uint8_io import check_pixels_agree, with_pixel_io
 from drsformer.files import sha256_of, written_whole
 
-from .printing import print_converted, print_exported
+from .output import Output
+from .printing import converted_lines
 from .progress import progress
 
-# what is judged of a folder that is there to calibrate with: at full size an image takes minutes
-MOST_JUDGED = 4
-JUDGED_SIDE = CROP_SIDE
+# what is measured of a folder that is there to calibrate with: a full-size image takes minutes
+MOST_MEASURED = 4
+MEASURED_SIDE = CROP_SIDE
+NO_OPTIONS = Output()
 
 
 @dataclass(frozen=True)
 class Source:
-    """What an engine begins with.
+    """What an engine is made from.
 
     Attributes:
         path: a checkpoint or an ONNX file.
-        precision: asked for; None for what the file says.
-        io: type of input and output; None for what the file says.
-        images: to calibrate and to judge with.
-        pairs: likewise, with targets.
-        scales: made before, for INT8 and FP8.
-        threads: of the runtimes that judge.
+        precision: the precision asked for; None for that of the file.
+        io: type of input and output; None for that of the file.
+        images: folder to calibrate and to measure with.
+        pairs: folder with input/ and target/, to measure with.
+        scales: a scales file, for INT8 and FP8.
+        threads: of the runtimes that measure.
     """
 
     path: Path
@@ -69,113 +70,125 @@ class Source:
 
 def exported(
     source: Path,
-    output: Path,
+    beside: Path,
+    output: Output,
     *,
     name: str | None = None,
     io: Literal["float32", "uint8"] = "float32",
 ) -> Path:
-    """Return the float32 ONNX file; a checkpoint is exported beside the output first.
+    """Return the float32 ONNX file; a checkpoint is exported first.
 
     Args:
         source: an ONNX file, which is returned, or a checkpoint.
-        output: what is made of it.
+        beside: the file that is made of it; the export goes into the same folder.
+        output: told of a file that is written.
         name: of the export; by default the checkpoint's, with .onnx.
         io: type of the export's input and output.
 
     Raises:
-        DRSformerError: the export would be where the output goes, or fails.
+        DRSformerError: the export would overwrite `beside`, or fails.
     """
     if source.suffix == ".onnx":
         return source
-    path = output.with_name(name or f"{source.stem}.onnx")
-    if path == output:
+    path = beside.with_name(name or f"{source.stem}.onnx")
+    if path == beside:
         raise DRSformerError(
-            f"{output} is where the float32 export of {source} goes; name the output otherwise"
+            f"{beside} is where the float32 export of {source} goes; give the output another name"
         )
     with progress() as context:
         made = onnx_from_checkpoint(source, path, ExportSettings(io=io), on_step=context.step)
-    print_exported(made)
+    size = made.path.stat().st_size / 1e6
+    output.note(f"{made.path}: {size:.1f} MB, {made.nodes} nodes, agrees with the checkpoint")
     return path
 
 
-def samples_of(pairs: Path | None, images: Path | None) -> list[Sample]:
-    """Return images to judge by: pairs, parts of a folder's images, or our own, and then say so.
+def samples_of(pairs: Path | None, images: Path | None, output: Output) -> list[Sample]:
+    """Return images to measure with, and note where they come from unless it is `pairs`.
 
     Args:
-        pairs: folder with input/ and target/; all are taken, whole.
-        images: folder of images, or of pairs; `MOST_JUDGED` of them are taken, of each the middle.
+        pairs: folder with input/ and target/; all of them are taken, whole.
+        images: folder of images, or of pairs; the middles of `MOST_MEASURED` of them are taken.
+        output: told where the images come from.
 
     Raises:
         ImageError: there is no image, a pair is incomplete, or one cannot be read.
-        CalibrationError: a pair's sizes differ.
+        CalibrationError: the two images of a pair differ in size.
     """
     if pairs is not None:
-        return list(samples_from_folder(pairs))
+        return samples_from_folder(pairs)
     if images is None:
-        click.echo(f"no images given: judging with {SYNTHETIC}")
+        output.note(f"no images given: measuring with {SYNTHETIC}")
         return synthetic_samples()
-    found = samples_from_folder(images, most=MOST_JUDGED)
-    click.echo(
-        f"judging with {len(found)} images of {images}, at most the middle {JUDGED_SIDE} x "
-        f"{JUDGED_SIDE} pixels of each; --pairs takes all, whole"
+    found = samples_from_folder(images, most=MOST_MEASURED)
+    output.note(
+        f"measuring with {len(found)} images of {images}, at most the middle {MEASURED_SIDE} x "
+        f"{MEASURED_SIDE} pixels of each; --pairs takes all, whole"
     )
-    return [middle(sample, JUDGED_SIDE) for sample in found]
+    return [middle(sample, MEASURED_SIDE) for sample in found]
 
 
-def crops_of(folder: Path | None, count: int, size: int) -> Crops:
-    """Return images to calibrate with: a folder's, or our own, and then say so."""
+def crops_of(folder: Path | None, count: int, side: int, output: Output) -> Crops:
+    """Return images to calibrate with: crops of a folder, or synthetic rain, which is noted."""
     if folder is not None:
-        return crops_from_folder(folder, count, size)
-    click.echo(f"no images given: calibrating with {SYNTHETIC}")
-    return synthetic_crops(count, size)
+        return crops_from_folder(folder, count, side)
+    output.note(f"no images given: calibrating with {SYNTHETIC}")
+    return synthetic_crops(count, side)
 
 
 def scales_for(
-    source: Path,
-    output: Path,
-    precision: str,
-    path: Path | None,
-    images: Path | None,
-    threads: int | None,
+    request: ConversionRequest, path: Path | None, images: Path | None, output: Output
 ) -> Scales | None:
-    """Return the scales that a quantised precision needs: given, or made and kept."""
-    if precision not in GRIDS:
+    """Return the scales of a conversion to a quantised precision; None for another.
+
+    Args:
+        request: the conversion, still without scales.
+        path: a scales file; where it is None, one is made beside the output.
+        images: folder to calibrate with.
+        output: told of a file that is written.
+    """
+    source, precision = request.source, request.precision
+    if precision not in QUANTIZED_DTYPES:
         return None
     check_convertible(load_onnx(source), str(source))
     if path is not None:
         scales = scales_from_file(path)
         check_belongs(scales, path, sha256_of(source), source, precision)
         return scales
-    crops = crops_of(images, CROP_COUNT, CROP_SIDE)
-    path = output.with_suffix(".scales.json")
+    crops = crops_of(images, CROP_COUNT, CROP_SIDE, output)
+    path = request.output.with_suffix(".scales.json")
     with written_whole(path, inputs=[source]) as temporary, progress() as context:
         scales = scales_from_images(
-            source, crops, grid=precision, threads=threads, on_step=context.step
+            source, crops, precision=precision, threads=request.threads, context=context
         )
         temporary.write_text(scales.to_json())
-    click.echo(f"{path}: {len(scales.tensors)} scales from {crops.source}")
+    output.note(f"{path}: {len(scales.tensors)} scales from {crops.source}")
     return scales
 
 
-def typed_onnx(source: Source, output: Path) -> Path:
-    """Return an ONNX file of the precision asked for, made beside `output` where it is missing.
+def typed_onnx(source: Source, beside: Path, output: Output = NO_OPTIONS) -> Path:
+    """Return an ONNX file of the precision asked for; one that is missing is made.
+
+    Args:
+        source: the model, and what is asked for.
+        beside: the file that is made of it; the ONNX file goes into the same folder.
+        output: told of each file that is written.
 
     Raises:
-        DRSformerError: the input is no model of ours, or already in another precision.
+        DRSformerError: the source is no model of ours, or already in another precision.
     """
     wanted = source.precision or "fp32"
     if source.path.suffix == ".onnx":
         proto = load_onnx(source.path)
         found = precision_of(proto)
         if found != "fp32" or source.precision in (None, found):
-            return _as_it_is(source, found, proto, output)
+            return _unconverted(source, found, proto, beside, output)
     elif wanted == "fp32":
         io = source.io or "float32"
         if io == "float16":
             raise EngineError("--io float16 is for --fp16, --int8 and --fp8")
         _refuse_unused(source, wanted)
-        return exported(source.path, output, name=f"{output.stem}.onnx", io=io)
-    return _converted(source, wanted, output)
+        return exported(source.path, beside, output, name=f"{beside.stem}.onnx", io=io)
+    return _converted(source, wanted, beside, output)
 
 
 def _refuse_unused(source: Source, precision: str) -> None:
@@ -184,12 +197,14 @@ def _refuse_unused(source: Source, precision: str) -> None:
         if getattr(source, name) is not None:
             raise EngineError(
                 f"--{name} would have no effect: {source.path} stays in {precision}, and is "
-                "neither calibrated nor judged"
+                "neither calibrated nor measured"
             )
 
 
-def _as_it_is(source: Source, found: str, proto: onnx.ModelProto, output: Path) -> Path:
-    """Return the ONNX file itself, or with uint8 input and output if these were asked for."""
+def _unconverted(
+    source: Source, found: str, proto: onnx.ModelProto, beside: Path, output: Output
+) -> Path:
+    """Return the ONNX file itself, or a copy with uint8 input and output if asked for."""
     if source.precision not in (None, found):
         raise EngineError(
             f"{source.path} is in {found} already; leave --{source.precision} out, or give the "
@@ -202,31 +217,36 @@ def _as_it_is(source: Source, found: str, proto: onnx.ModelProto, output: Path) 
     if source.io != "uint8" or dtype != "float32":
         raise EngineError(
             f"{source.path} has {dtype} input and output, and --io says {source.io}; export or "
-            "convert it with that"
+            f"convert it with --io {source.io}"
         )
     made = with_pixel_io(proto)
-    path = output.with_name(f"{source.path.stem}.uint8.onnx")
+    path = beside.with_name(f"{source.path.stem}.uint8.onnx")
     check_pixels_agree(runnable(made), str(path))
     with written_whole(path, inputs=[source.path]) as temporary:
         temporary.write_bytes(made.SerializeToString(deterministic=True))
-    click.echo(f"{path}: the same model with uint8 input and output")
+    output.note(f"{path}: the same model with uint8 input and output")
     return path
 
 
-def _converted(source: Source, precision: str, output: Path) -> Path:
-    """Convert to a lower precision beside `output`."""
+def _converted(source: Source, precision: str, beside: Path, output: Output) -> Path:
+    """Convert to a lower precision, into the folder of `beside`."""
     if source.io == "float16" and precision == "bf16":
         raise EngineError("a bfloat16 model takes and gives float32 or uint8")
-    if source.scales is not None and precision not in ("int8", "fp8"):
+    if source.scales is not None and precision not in QUANTIZED_DTYPES:
         raise EngineError(f"--scales is for --int8 and --fp8, not for --{precision}")
-    path = output.with_name(f"{output.stem}.{precision}.onnx")
-    float32 = exported(source.path, path, name=f"{output.stem}.onnx")
-    samples = samples_of(source.pairs, source.images)
-    scales = scales_for(float32, path, precision, source.scales, source.images, source.threads)
+    path = beside.with_name(f"{beside.stem}.{precision}.onnx")
+    float32 = exported(source.path, path, output, name=f"{beside.stem}.onnx")
+    samples = samples_of(source.pairs, source.images, output)
+    request = ConversionRequest(
+        float32,
+        path,
+        cast(LowPrecision, precision),
+        io=source.io or "float32",
+        threads=source.threads,
+    )
+    request = replace(request, scales=scales_for(request, source.scales, source.images, output))
     with progress() as context:
-        made = convert_file(
-            float32, path, cast(Precision, precision), samples, scales=scales,
-            io=source.io or "float32", threads=source.threads, on_step=context.step,
-        )  # fmt: skip
-    print_converted(made)
+        made = convert_file(request, samples, context)
+    for line in converted_lines(made):
+        output.note(line)
     return path

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from drsformer.calibration.crops import Sample
-from drsformer.calibration.evaluate.evaluator import Judge
-from drsformer.calibration.mixed_precision import LOW, fp16_from_fp32, typed
+from drsformer.calibration.evaluate.evaluator import Evaluator
+from drsformer.calibration.mixed_precision import LOW_DTYPES, fp16_from_fp32, mixed_precision_graph
 from drsformer.calibration.photos import bundled_photo
 from drsformer.errors import CalibrationError, ProviderError
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint, validate_file
@@ -75,17 +75,17 @@ def test_float16_stays_finite_and_close_at_every_size(
         pytest.skip(f"needs {memory_gb} GB of free memory")
     photo = np.tile(bundled_photo("coffee"), (3, 4, 1))[:height, :width]
     proto = onnx.load(full_onnx)
-    judge = Judge(proto, [Sample("coffee", photo)])
-    (quality,) = judge.judge(fp16_from_fp32(proto))  # NaN and Inf are errors
+    evaluator = Evaluator(proto, [Sample("coffee", photo)])
+    (quality,) = evaluator.evaluate(fp16_from_fp32(proto))  # NaN and Inf are errors
     record_property(
         "fp16",
-        f"{quality.psnr_db:.1f} dB, imposed {quality.imposed_psnr_db:.1f} dB, "
-        f"{100 * quality.flip_rate:.3f} % swapped",
+        f"{quality.psnr_db:.1f} dB, {quality.fp32_top_k_psnr_db:.1f} dB with fp32 top-k, "
+        f"{100 * quality.mismatch_rate:.3f} % top-k mismatch",
     )
-    assert quality.imposed_psnr_db >= 65
+    assert quality.fp32_top_k_psnr_db >= 65
     if height == 256:
         with pytest.raises(CalibrationError, match="NaN or Inf"):
-            judge.judge(typed(proto, LOW["fp16"], []))
+            evaluator.evaluate(mixed_precision_graph(proto, LOW_DTYPES["fp16"], []))
 
 
 @pytest.mark.slow
@@ -98,5 +98,6 @@ def test_float16_stays_finite_on_flat_saturated_and_narrow_images(full_onnx):
         "saturated noise": noise,
         "four pixels high": noise[:4],
     }
-    judge = Judge(proto, [Sample(name, image) for name, image in images.items()])
-    assert len(judge.judge(fp16_from_fp32(proto), imposed=False)) == 4  # NaN and Inf are errors
+    evaluator = Evaluator(proto, [Sample(name, image) for name, image in images.items()])
+    made = fp16_from_fp32(proto)
+    assert len(evaluator.evaluate(made, with_fp32_top_k=False)) == 4  # NaN and Inf are errors

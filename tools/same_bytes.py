@@ -50,7 +50,9 @@ def make(folder: Path, command: str) -> None:
             run(command, "onnx", checkpoint, option, form, "-o", folder / f"{name}.{form}.onnx")
     demo, scales = folder / "demo.any.onnx", folder / "demo.scales.json"
     run(command, "onnx", DEMO, "--io", "uint8", "-o", folder / "demo.uint8.onnx")
-    run(command, "calibrate", demo, "--count", 4, "--size", 128, "-o", scales)
+    told = subprocess.run([command, "calibrate", "--help"], capture_output=True, text=True)
+    side = "--crop" if "--crop" in told.stdout else "--size"  # 0.1.0 said --size
+    run(command, "calibrate", demo, "--count", 4, side, 128, "-o", scales)
     for precision in PRECISIONS:
         output = folder / f"demo.{precision}.onnx"
         given = ("--scales", scales) if precision == "int8" else ()

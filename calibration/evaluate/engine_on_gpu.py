@@ -35,7 +35,7 @@ from drsformer.export.onnx_ops import STAGE_PREFIX
 from drsformer.metrics import psnr
 
 from .simulated_precision import runnable
-from .top_k_masks import flip_rate, selection_names, with_selections_out
+from .top_k_masks import mismatch_rate, top_k_mask_names, with_masks_as_outputs
 
 # dB of the output against ONNX Runtime on the same file. They differ by the order of sums, by the
 # top-k entries that change with it, and by TF32 in float32 engines. The limits follow from what
@@ -106,7 +106,7 @@ def compared_on_gpu(
 
 def marked(proto: onnx.ModelProto) -> onnx.ModelProto:
     """Return the model with its stages and top-k masks as further outputs."""
-    made: onnx.ModelProto = with_selections_out(proto)
+    made: onnx.ModelProto = with_masks_as_outputs(proto)
     known = {
         value.name: value for value in onnx.shape_inference.infer_shapes(proto).graph.value_info
     }
@@ -145,11 +145,11 @@ def _stages(
         raise EngineError(f"the marked engine cannot be loaded: {parsed.log.reason()}")
     found = _run_engine(engine, feed)
     expected = _run_onnx(model, feed)
-    selections = selection_names(proto)
+    selections = top_k_mask_names(proto)
     for name in expected:
         if name not in selections and name != CONTRACT.output_name:
             yield _row(_stage(name), shape, found[name], expected[name], None)
-    rate = flip_rate([found[n] for n in selections], [expected[n] for n in selections])
+    rate = mismatch_rate([found[n] for n in selections], [expected[n] for n in selections])
     yield Comparison("top-k selections", shape_text(shape), None, rate, False, True)
 
 

@@ -1,7 +1,7 @@
-"""What a lower precision costs, against the float32 model and against clean targets.
+"""What a lower precision costs on images, against the float32 model and against clean targets.
 
-The lower model runs as `emulated` computes it, so a precision is judged the same on every machine,
-and apart from what one runtime makes of it.
+The lower model runs in simulated precision, so the result is the same on every machine and does
+not depend on how one runtime computes the file.
 """
 
 import math
@@ -17,39 +17,50 @@ from numpy.typing import NDArray
 from drsformer.contract import CONTRACT, Batch, image_from_output, input_from_image
 from drsformer.errors import CalibrationError
 from drsformer.export.cpu_session import cpu_session
-from drsformer.metrics import y_psnr, y_ssim
+from drsformer.metrics import psnr, y_psnr, y_ssim
 
 from ..crops import Sample
-from .simulated_precision import emulated
-from .top_k_masks import (
-    Masks,
-    flip_rate,
-    with_selections_in,
-    with_selections_out,
-)
+from .simulated_precision import simulated_precision
+from .top_k_masks import Masks, mismatch_rate, with_masks_as_inputs, with_masks_as_outputs
 
 
 @dataclass(frozen=True)
 class Quality:
-    """What became of one image, or the mean over several.
+    """The quality of one image, or the mean over several.
 
     Attributes:
-        psnr_db: of the output (clamped to [0, 1]) against float32's; inf where equal.
-        imposed_psnr_db: the same with float32's top-k selection imposed: rounding alone.
-        flip_rate: share of the selection's entries that differ, 0 to 1.
-        max_levels: the largest difference of the 8-bit images, levels; over several, the largest.
-        y_psnr_db: luma PSNR against the target, dB; None without one.
-        y_psnr_drop_db: what of it was lost against float32, dB; None without a target.
-        ssim_drop: likewise of SSIM.
+        psnr_db: PSNR of the output, clamped to [0, 1], against float32's, dB; inf where equal.
+        fp32_top_k_psnr_db: the same with the top-k masks of float32: the cost of rounding alone.
+        mismatch_rate: share of the entries of the top-k masks that differ from float32's, 0 to 1.
+        max_error: largest difference of the 8-bit images, of 255; over several, the largest.
+        y_psnr_db: luma PSNR against the target, dB; None without a target.
+        y_psnr_drop_db: how far that is below float32's, dB; None without a target.
+        ssim_drop: how far the SSIM of the luma is below float32's; None without a target.
     """
 
     psnr_db: float
-    imposed_psnr_db: float | None
-    flip_rate: float
-    max_levels: int
+    fp32_top_k_psnr_db: float | None
+    mismatch_rate: float
+    max_error: int
     y_psnr_db: float | None = None
     y_psnr_drop_db: float | None = None
     ssim_drop: float | None = None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return the figures under their keys in JSON files; an infinite one becomes None."""
+        values = {
+            "psnr_db": self.psnr_db,
+            "imposed_psnr_db": self.fp32_top_k_psnr_db,
+            "flip_rate": self.mismatch_rate,
+            "max_levels": self.max_error,
+            "y_psnr_db": self.y_psnr_db,
+            "y_psnr_drop_db": self.y_psnr_drop_db,
+            "ssim_drop": self.ssim_drop,
+        }
+        return {
+            key: value if value is not None and math.isfinite(value) else None
+            for key, value in values.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,7 @@ class _Reference:
     ssim: float | None
 
 
-class Judge:
+class Evaluator:
     """Compares models with one float32 model on the same images."""
 
     def __init__(
@@ -73,49 +84,49 @@ class Judge:
             CalibrationError: there is no image, or the model gives NaN or Inf.
         """
         if not samples:
-            raise CalibrationError("there is no image to judge by; give at least one")
+            raise CalibrationError("there is no image to measure with; give at least one")
         self.samples, self.threads = samples, threads
-        session = cpu_session(with_selections_out(reference), threads, keep_copies=True)
+        session = cpu_session(with_masks_as_outputs(reference), threads, keep_copies=True)
         self._references = [self._reference(session, sample) for sample in samples]
 
-    def judge(self, model: onnx.ModelProto, *, imposed: bool = True) -> list[Quality]:
-        """Return a quality for each sample.
+    def evaluate(self, model: onnx.ModelProto, *, with_fp32_top_k: bool = True) -> list[Quality]:
+        """Return the quality of each sample.
 
         Args:
-            model: typed or float32, of the same network.
-            imposed: also run with float32's selection imposed.
+            model: a typed or float32 model of the same network.
+            with_fp32_top_k: also run the model with the top-k masks of float32.
 
         Raises:
-            CalibrationError: it gives NaN or Inf.
+            CalibrationError: the model gives NaN or Inf.
         """
-        rounding = emulated(model)
-        free = self._run(with_selections_out(rounding), [[] for _ in self.samples])
-        for outputs, sample in zip(free, self.samples, strict=True):
+        simulated = simulated_precision(model)
+        own_top_k = self._run(with_masks_as_outputs(simulated), [[] for _ in self.samples])
+        for outputs, sample in zip(own_top_k, self.samples, strict=True):
             _check_finite(
                 outputs[0], sample, "the lower precision", "try --bf16, or stay in float32"
             )
-        fixed: list[list[Any]] = [[None] for _ in self.samples]
-        if imposed:
+        fp32_top_k: list[list[Any]] = [[None] for _ in self.samples]
+        if with_fp32_top_k:
             masks = [reference.masks for reference in self._references]
-            fixed = self._run(with_selections_in(rounding), masks)
+            fp32_top_k = self._run(with_masks_as_inputs(simulated), masks)
         return [
-            self._quality(outputs, imposed_outputs[0], sample, reference)
-            for outputs, imposed_outputs, sample, reference in zip(
-                free, fixed, self.samples, self._references, strict=True
+            self._quality(outputs, fp32_top_k_outputs[0], sample, reference)
+            for outputs, fp32_top_k_outputs, sample, reference in zip(
+                own_top_k, fp32_top_k, self.samples, self._references, strict=True
             )
         ]
 
-    def _run(self, proto: onnx.ModelProto, more: Sequence[Masks]) -> list[list[Any]]:
-        """Run a model on every sample, with further inputs; one session at a time is open."""
+    def _run(self, proto: onnx.ModelProto, masks: Sequence[Masks]) -> list[list[Any]]:
+        """Run a model on every sample, with masks as inputs; one session at a time is open."""
         session = cpu_session(proto, self.threads, keep_copies=True)
         names = [value.name for value in session.get_inputs()]
         return [
             _owned(
                 session.run(
-                    None, dict(zip(names, [input_from_image(sample.rainy), *masks], strict=True))
+                    None, dict(zip(names, [input_from_image(sample.rainy), *given], strict=True))
                 )
             )
-            for sample, masks in zip(self.samples, more, strict=True)
+            for sample, given in zip(self.samples, masks, strict=True)
         ]
 
     def _reference(self, session: ort.InferenceSession, sample: Sample) -> _Reference:
@@ -130,53 +141,52 @@ class Judge:
         )
 
     def _quality(
-        self, outputs: list[Any], imposed: Batch | None, sample: Sample, reference: _Reference
+        self, outputs: list[Any], with_fp32_top_k: Batch | None, sample: Sample, fp32: _Reference
     ) -> Quality:
         output, *masks = outputs
         image = image_from_output(output, sample.rainy)
         quality = Quality(
-            psnr_of(output, reference.output),
-            None if imposed is None else psnr_of(imposed, reference.output),
-            flip_rate(masks, reference.masks),
-            int(np.abs(image.astype(int) - reference.image).max()),
+            _clamped_psnr(output, fp32.output),
+            None if with_fp32_top_k is None else _clamped_psnr(with_fp32_top_k, fp32.output),
+            mismatch_rate(masks, fp32.masks),
+            int(np.abs(image.astype(int) - fp32.image).max()),
         )
-        if sample.clean is None or reference.y_psnr_db is None or reference.ssim is None:
+        if sample.clean is None or fp32.y_psnr_db is None or fp32.ssim is None:
             return quality
-        found = y_psnr(image, sample.clean)
+        own_y_psnr = y_psnr(image, sample.clean)
         return replace(
             quality,
-            y_psnr_db=found,
-            y_psnr_drop_db=reference.y_psnr_db - found,
-            ssim_drop=reference.ssim - y_ssim(image, sample.clean),
+            y_psnr_db=own_y_psnr,
+            y_psnr_drop_db=fp32.y_psnr_db - own_y_psnr,
+            ssim_drop=fp32.ssim - y_ssim(image, sample.clean),
         )
 
 
-def mean_quality(rows: Sequence[Quality]) -> Quality:
-    """Return the averages; of levels, the largest."""
+def mean_quality(qualities: Sequence[Quality]) -> Quality:
+    """Return the means; of `max_error`, the largest."""
 
     def mean(name: str) -> float | None:
-        values = [getattr(row, name) for row in rows]
+        values = [getattr(quality, name) for quality in qualities]
         return None if None in values else float(np.mean(values))
 
     return Quality(
         mean("psnr_db") or 0.0,
-        mean("imposed_psnr_db"),
-        mean("flip_rate") or 0.0,
-        max(row.max_levels for row in rows),
+        mean("fp32_top_k_psnr_db"),
+        mean("mismatch_rate") or 0.0,
+        max(quality.max_error for quality in qualities),
         mean("y_psnr_db"),
         mean("y_psnr_drop_db"),
         mean("ssim_drop"),
     )
 
 
-def psnr_of(a: Batch, b: Batch) -> float:
-    """Return the PSNR of two outputs, clamped as the image will be, dB; inf where equal."""
-    error = float(np.mean((np.clip(a, 0, 1).astype(np.float64) - np.clip(b, 0, 1)) ** 2))
-    return math.inf if error == 0 else -10 * math.log10(error)
+def _clamped_psnr(output: Batch, expected: Batch) -> float:
+    """Return the PSNR of two outputs, clamped as the images will be, dB; inf where equal."""
+    return psnr(np.clip(output, 0, 1), np.clip(expected, 0, 1), peak=1.0)
 
 
 def _owned(outputs: Sequence[Any]) -> list[Any]:
-    """Return copies: an output of ONNX Runtime keeps all memory of its session with it."""
+    """Return copies: an output of ONNX Runtime keeps all memory of its session alive."""
     return [np.array(output) for output in outputs]
 
 

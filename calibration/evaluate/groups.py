@@ -1,10 +1,10 @@
-"""The parts of the network that are lowered or kept as one when precision is searched for."""
+"""Groups of nodes whose precision is lowered, or kept, together."""
 
 import re
 
 import onnx
 
-# a part of a block by what its nodes are called
+# the parts of a block: label, and regular expression for the names of their nodes
 _PARTS = (
     ("qkv", r"\.attn\.qkv\."),
     ("qkv depthwise", r"\.attn\.qkv_dwconv\."),

@@ -1,46 +1,45 @@
-"""The table that ends every conversion: what it cost, what it gained, and what to think of it."""
+"""The report of a conversion: what a precision costs, how fast it is, and remarks on both."""
 
-import math
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 
+from drsformer.context import QUIET, Context
 from drsformer.contract import image_from_output, input_from_image
 from drsformer.errors import DRSformerError
 from drsformer.runtime.model import Model
 from drsformer.runtime.options import RunOptions
 
-from ..crops import Pixels
-from .evaluator import Judge, Quality, mean_quality
+from ..crops import RGB
+from .evaluator import Evaluator, Quality, mean_quality
 
 ROUNDS = 3
 TIMED_SIDE = 256  # pixels, at most
 RUNTIMES = ("onnxruntime", "openvino")
 NOTICEABLE_DROP_DB = 0.1
-MOST_LEVELS_APART = 16  # top-k flips alone reach a few
-SLOWER = 0.98  # below this ratio we say that it is slower; above, timings cannot tell
-
-OnStep = Callable[[str], None]
+MOST_DIFFERENCE = 16  # between two runtimes, of 255; a top-k mismatch alone reaches a few
+NO_REGRESSION = "no regression found"
+SLOWER = 0.98  # a ratio of speeds below this is called slower; timings cannot tell the rest
 
 
 @dataclass(frozen=True)
 class Line:
-    """One precision.
+    """One precision in the report.
 
     Attributes:
-        precision: "fp32" or what was converted to.
+        precision: "fp32" or a lower one.
         size_bytes: of the file.
-        quality: the mean over the images; None for float32 itself.
-        speed: how many times faster than float32 in the same runtime and run, by runtime; None
-            where that runtime cannot run it or is not installed.
-        levels_apart: largest difference of the runtimes' images of this file, 8-bit levels; None
+        quality: the mean over the images; None for fp32 itself.
+        speed: by runtime, how many times faster than fp32 in the same runtime and run; None where
+            that runtime cannot run it or is not installed.
+        runtime_difference: largest difference of the runtimes' images of this file, of 255; None
             where only one of them runs it.
     """
 
@@ -48,75 +47,86 @@ class Line:
     size_bytes: int
     quality: Quality | None
     speed: dict[str, float | None]
-    levels_apart: int | None
+    runtime_difference: int | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for a JSON file."""
+        return {
+            "precision": self.precision,
+            "size_bytes": self.size_bytes,
+            "quality": None if self.quality is None else self.quality.to_dict(),
+            "speed": self.speed,
+            "levels_apart": self.runtime_difference,
+        }
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Lines from float32 down, and what they say in words."""
+class ConversionReport:
+    """What was measured of a conversion.
+
+    Attributes:
+        lines: one for each precision, from fp32 down.
+        images: names of the images that were measured with.
+        remarks: what the user should know before using the file; empty if nothing stood out.
+    """
 
     lines: tuple[Line, ...]
     images: tuple[str, ...]
-    words: tuple[str, ...]
+    remarks: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it for a JSON file; an infinite PSNR becomes null."""
-
-        def plain(value: Any) -> Any:
-            if isinstance(value, dict):
-                return {key: plain(v) for key, v in value.items()}
-            if isinstance(value, list | tuple):
-                return [plain(v) for v in value]
-            return None if isinstance(value, float) and math.isinf(value) else value
-
-        made: dict[str, Any] = plain(asdict(self))
-        return made
+        """Return plain values for a JSON file; its keys are those of version 0.1.0."""
+        return {
+            "lines": [line.to_dict() for line in self.lines],
+            "images": list(self.images),
+            "words": list(self.remarks) or [NO_REGRESSION],
+        }
 
 
-def verdict(
+def measured_report(
     models: Mapping[str, onnx.ModelProto],
-    judge: Judge,
+    evaluator: Evaluator,
     *,
     threads: int | None = None,
-    on_step: OnStep = lambda step: None,
-) -> Verdict:
-    """Judge and time models, the first being the float32 one, each next one lower.
+    context: Context = QUIET,
+) -> ConversionReport:
+    """Measure and time models: the float32 one first, then each lower precision.
 
     Raises:
         CalibrationError: one of them gives NaN or Inf on an image.
     """
-    (reference, *_) = models
+    (reference, *lower) = models
     qualities: dict[str, Quality | None] = {reference: None}
-    for name, model in models.items():
-        if name != reference:
-            on_step(f"judging {name}")
-            qualities[name] = mean_quality(judge.judge(model))
-    on_step("timing")
-    speeds, apart = in_runtimes(models, judge.samples[0].rainy, threads=threads)
+    for name in lower:
+        context.step(f"measuring {name}")
+        qualities[name] = mean_quality(evaluator.evaluate(models[name]))
+    context.step("timing")
+    speeds, differences = in_runtimes(models, evaluator.samples[0].rainy, threads=threads)
     lines = tuple(
-        Line(name, model.ByteSize(), qualities[name], speeds[name], apart[name])
+        Line(name, model.ByteSize(), qualities[name], speeds[name], differences[name])
         for name, model in models.items()
     )
-    return Verdict(lines, tuple(sample.name for sample in judge.samples), tuple(_words(lines)))
+    images = tuple(sample.name for sample in evaluator.samples)
+    return ConversionReport(lines, images, tuple(remarks_on(lines)))
 
 
 def in_runtimes(
-    models: Mapping[str, onnx.ModelProto], image: Pixels, *, threads: int | None = None
+    models: Mapping[str, onnx.ModelProto], image: RGB, *, threads: int | None = None
 ) -> tuple[dict[str, dict[str, float | None]], dict[str, int | None]]:
     """Run models in turn, in each runtime.
 
     Args:
-        models: the first is what speeds refer to.
+        models: by name; speeds refer to the first.
         image: uint8 (H, W, 3), RGB; its top left corner is run.
         threads: of each runtime; by default all cores.
 
     Returns:
-        By model: how many times faster than the first it is in each runtime, and how far apart
-        the runtimes' images are, 8-bit levels (see `Line`).
+        By model: how many times faster than the first it is in each runtime, and the largest
+        difference between the runtimes' images, of 255 (see `Line`).
     """
     crop = image[:TIMED_SIDE, :TIMED_SIDE]
     speeds: dict[str, dict[str, float | None]] = {name: {} for name in models}
-    images: dict[str, list[Pixels]] = {name: [] for name in models}
+    images: dict[str, list[RGB]] = {name: [] for name in models}
     with tempfile.TemporaryDirectory() as folder:
         for name, model in models.items():
             (Path(folder) / f"{name}.onnx").write_bytes(model.SerializeToString())
@@ -127,17 +137,17 @@ def in_runtimes(
                 own = runs.get(name)
                 speeds[name][runtime] = _ratio(base, own) if base and own else None
                 images[name] += [own.image] if own else []
-    return speeds, {name: _apart(found) for name, found in images.items()}
+    return speeds, {name: _difference(found) for name, found in images.items()}
 
 
 @dataclass(frozen=True)
 class _Run:
-    image: Pixels
+    image: RGB
     seconds: list[float]
 
 
 def _runs(
-    folder: Path, names: Sequence[str], runtime: str, crop: Pixels, threads: int | None
+    folder: Path, names: Sequence[str], runtime: str, crop: RGB, threads: int | None
 ) -> dict[str, _Run]:
     """Run the models that a runtime can run, in turn; the first run of each is not timed."""
     provider = "cpu" if runtime == "onnxruntime" else runtime
@@ -164,42 +174,42 @@ def _ratio(base: _Run, own: _Run) -> float:
     return statistics.median(a / b for a, b in zip(base.seconds, own.seconds, strict=True))
 
 
-def _apart(images: Sequence[Pixels]) -> int | None:
+def _difference(images: Sequence[RGB]) -> int | None:
     if len(images) < len(RUNTIMES):
         return None
     return int(np.abs(images[0].astype(int) - images[1]).max())
 
 
-def _words(lines: Sequence[Line]) -> list[str]:
-    """Compare each precision with the next higher one, in the runtimes that run float32 here."""
-    said = []
+def remarks_on(lines: Sequence[Line]) -> list[str]:
+    """Compare each precision with the next higher one, in the runtimes that run fp32 here."""
+    remarks = []
     runtimes = [runtime for runtime in RUNTIMES if lines[0].speed[runtime] is not None]
     for higher, lower in zip(lines, lines[1:], strict=False):
         assert lower.quality is not None
         before = higher.quality.y_psnr_drop_db if higher.quality else 0.0
         after = lower.quality.y_psnr_drop_db
         if before is not None and after is not None and after - before > NOTICEABLE_DROP_DB:
-            said.append(
+            remarks.append(
                 f"{lower.precision} loses {after - before:.2f} dB against {higher.precision}: "
                 "look at the pictures before you use it"
             )
-        if lower.levels_apart is not None and lower.levels_apart > MOST_LEVELS_APART:
-            said.append(
+        if lower.runtime_difference is not None and lower.runtime_difference > MOST_DIFFERENCE:
+            remarks.append(
                 f"{' and '.join(RUNTIMES)} give {lower.precision} images that differ by up to "
-                f"{lower.levels_apart} levels: one of them computes the file wrongly"
+                f"{lower.runtime_difference} of 255: one of them computes the file wrongly"
             )
         for runtime in runtimes:
-            said += _speed_words(higher, lower, runtime)
-    return said or ["nothing speaks against it"]
+            remarks += _remarks_on_speed(higher, lower, runtime)
+    return remarks
 
 
-def _speed_words(higher: Line, lower: Line, runtime: str) -> list[str]:
-    ours, theirs = lower.speed[runtime], higher.speed[runtime]
-    if ours is None:
+def _remarks_on_speed(higher: Line, lower: Line, runtime: str) -> list[str]:
+    own, base = lower.speed[runtime], higher.speed[runtime]
+    if own is None:
         return [f"{lower.precision} does not run in {runtime} here"]
-    if theirs is None or ours >= SLOWER * theirs:
+    if base is None or own >= SLOWER * base:
         return []
     return [
         f"{lower.precision} is slower than {higher.precision} in {runtime} on this CPU "
-        f"({ours / theirs:.2f} times its speed): it pays on a GPU, or in file size"
+        f"({own / base:.2f} times its speed); it pays on a GPU, or in file size"
     ]

@@ -1,27 +1,28 @@
-"""What each part of the network costs when it alone is lowered."""
+"""What each part of the network costs when it alone has a lower precision."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import onnx
 from onnx import numpy_helper
 
-from ..mixed_precision import LOW, typed
-from ..quantize import GRIDS, quantized
-from ..rules import MOVES, convolutions, kept_nodes
-from .evaluator import Judge, Quality, mean_quality
-from .groups import groups_of
+from drsformer.context import QUIET, Context
 
-OnStep = Callable[[str], None]
+from ..mixed_precision import LOW_DTYPES, mixed_precision_graph
+from ..quantize import QUANTIZED_DTYPES, quantized_graph
+from ..rules import MOVES, convolutions, kept_nodes
+from .evaluator import Evaluator, Quality, mean_quality
+from .groups import groups_of
 
 
 @dataclass(frozen=True)
 class GroupCost:
-    """One group, lowered alone while all else stays float32.
+    """The cost of one group, measured with all else in float32.
 
     Attributes:
         group: see `group_of`.
-        nodes: names of its operators.
+        nodes: names of its nodes.
         weight_bytes: of its weights in float32.
         quality: the mean over the images.
     """
@@ -32,48 +33,58 @@ class GroupCost:
     quality: Quality
 
     @property
-    def badness(self) -> tuple[float, float]:
-        """Sort key: dB lost against targets where there are any, then against float32."""
+    def sort_key(self) -> tuple[float, float]:
+        """Orders groups by cost: dB lost against targets where there are any, then against fp32."""
         return (self.quality.y_psnr_drop_db or 0.0, -self.quality.psnr_db)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for a JSON file."""
+        return {
+            "group": self.group,
+            "nodes": list(self.nodes),
+            "weight_bytes": self.weight_bytes,
+            "quality": self.quality.to_dict(),
+        }
 
 
 def sensitivity(
     proto: onnx.ModelProto,
-    judge: Judge,
+    evaluator: Evaluator,
     precision: str,
     scales: Mapping[str, float] | None = None,
     *,
     only: Sequence[str] | None = None,
-    on_step: OnStep = lambda step: None,
+    context: Context = QUIET,
 ) -> list[GroupCost]:
-    """Lower each group alone and judge the result.
+    """Lower the precision of each group alone and measure the result.
 
     Args:
-        proto: float32, deployment form.
-        judge: opened on the same model.
-        precision: "int8" or "fp8", which lowers convolutions; "fp16" or "bf16", which lowers
-            every operator that the rules do not keep.
+        proto: a float32 model in deployment form.
+        evaluator: opened on the same model.
+        precision: "int8" or "fp8", which lower convolutions; "fp16" or "bf16", which lower
+            every node that the rules do not keep.
         scales: by tensor name, for "int8" and "fp8".
-        only: the names of the nodes that may be lowered; by default all that can be.
-        on_step: told before each group.
+        only: names of the nodes that may be lowered; by default all that can be.
+        context: told the progress.
 
     Returns:
         A cost for each group, in the order of computation.
     """
-    grid = GRIDS.get(precision)
-    nodes = convolutions(proto) if grid else _computing(proto)
+    quantized = QUANTIZED_DTYPES.get(precision)
+    nodes = convolutions(proto) if quantized else _computing(proto)
     if only is not None:
         nodes = [node for node in nodes if node.name in set(only)]
-    every = {node.name for node in proto.graph.node}
+    all_names = {node.name for node in proto.graph.node}
     costs = []
     groups = groups_of(nodes)
-    for number, (group, names) in enumerate(groups.items(), 1):
-        on_step(f"{group} ({number} of {len(groups)})")
-        if grid:
-            lowered = quantized(proto, scales or {}, names, grid)
+    for number, (group, names) in enumerate(groups.items()):
+        context.step(f"measuring {group}")
+        context.advance(number, len(groups))
+        if quantized:
+            lowered = quantized_graph(proto, scales or {}, names, quantized)
         else:
-            lowered = typed(proto, LOW[precision], every - set(names))
-        quality = mean_quality(judge.judge(lowered, imposed=False))
+            lowered = mixed_precision_graph(proto, LOW_DTYPES[precision], all_names - set(names))
+        quality = mean_quality(evaluator.evaluate(lowered, with_fp32_top_k=False))
         costs.append(GroupCost(group, tuple(names), _weight_bytes(proto, names), quality))
     return costs
 
@@ -94,25 +105,23 @@ def _weight_bytes(proto: onnx.ModelProto, names: Sequence[str]) -> int:
     )
 
 
-def spared_to_fit(
+def groups_to_keep(
     costs: Sequence[GroupCost], drop_of: Callable[[Sequence[str]], float], budget: float
-) -> tuple[list[GroupCost], float]:
-    """Give up groups, the worst first, until what is left costs no more than a budget.
+) -> list[GroupCost]:
+    """Return the groups to keep in float16 so that the others cost no more than a budget.
+
+    The most costly groups are kept first. Where the budget cannot be met, all groups are kept.
 
     Args:
         costs: of every group that could be lowered.
         drop_of: lowers everything but the given nodes and returns the loss, dB.
         budget: the loss allowed, dB.
-
-    Returns:
-        The groups given up and the loss that is left, dB. The loss may still be above the
-        budget once everything was given up.
     """
-    spared: list[GroupCost] = []
+    kept: list[GroupCost] = []
     drop = drop_of([])
-    for cost in sorted(costs, key=lambda c: c.badness, reverse=True):
+    for cost in sorted(costs, key=lambda cost: cost.sort_key, reverse=True):
         if drop <= budget:
             break
-        spared.append(cost)
-        drop = drop_of([name for c in spared for name in c.nodes])
-    return spared, drop
+        kept.append(cost)
+        drop = drop_of([name for group in kept for name in group.nodes])
+    return kept

@@ -1,8 +1,9 @@
-"""The top-k selections of a graph: read out, or imposed from outside.
+"""The top-k masks of a graph, as outputs or as inputs.
 
-Rounding the scores swaps entries near the threshold, and a swap costs more than rounding. Imposing
-the float32 selection on a lower precision tells the two apart: what is left is rounding alone. It
-is a diagnosis; no file computes that way.
+A top-k mask says which scores of a row are among the k largest. Rounding the scores changes the
+mask where two scores are almost equal, and that costs more than the rounding itself. A model of a
+lower precision that takes the masks of float32 as inputs shows the cost of rounding alone. This is
+for diagnosis; no file computes that way.
 """
 
 from collections.abc import Sequence
@@ -12,37 +13,37 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-SELECT = "GreaterOrEqual"  # what the rewrite `one_top_k` compares scores and thresholds with
+COMPARISON = "GreaterOrEqual"  # the operator that makes a mask, from the rewrite `one_top_k`
 
 Masks = Sequence[NDArray[np.bool_]]
 
 
-def selection_names(proto: onnx.ModelProto) -> list[str]:
-    """Return the boolean tensors, (B, heads, c, 4, c) each, in the order of computation."""
-    return [node.output[0] for node in proto.graph.node if node.op_type == SELECT]
+def top_k_mask_names(proto: onnx.ModelProto) -> list[str]:
+    """Return the names of the masks, bool (B, heads, c, 4, c) each, in the order of computation."""
+    return [node.output[0] for node in proto.graph.node if node.op_type == COMPARISON]
 
 
-def with_selections_out(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy whose selections are outputs, behind its own."""
+def with_masks_as_outputs(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy with the masks as further outputs, behind its own."""
     made = _copy(proto)
-    made.graph.output.extend(map(_mask, selection_names(proto)))
+    made.graph.output.extend(map(_mask, top_k_mask_names(proto)))
     return made
 
 
-def with_selections_in(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a copy whose selections are inputs, behind its own; nothing compares scores then."""
+def with_masks_as_inputs(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy with the masks as further inputs, which replace the comparison of scores."""
     made = _copy(proto)
-    kept = [node for node in made.graph.node if node.op_type != SELECT]
+    kept = [node for node in made.graph.node if node.op_type != COMPARISON]
     del made.graph.node[:]
     made.graph.node.extend(kept)
-    made.graph.input.extend(map(_mask, selection_names(proto)))
+    made.graph.input.extend(map(_mask, top_k_mask_names(proto)))
     return made
 
 
-def flip_rate(found: Masks, expected: Masks) -> float:
-    """Return the share of entries that one selection keeps and the other does not, 0 to 1."""
-    flipped = sum(int(np.count_nonzero(a != b)) for a, b in zip(found, expected, strict=True))
-    return flipped / sum(mask.size for mask in expected)
+def mismatch_rate(found: Masks, expected: Masks) -> float:
+    """Return the share of entries in which two lists of masks differ, 0 to 1."""
+    different = sum(int(np.count_nonzero(a != b)) for a, b in zip(found, expected, strict=True))
+    return different / sum(mask.size for mask in expected)
 
 
 def _mask(name: str) -> onnx.ValueInfoProto:

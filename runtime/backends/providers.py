@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from drsformer.engine.libraries import FLAVORS
+from drsformer.engine.libraries import LIBRARIES
 from drsformer.engine.manifest import is_engine
 from drsformer.errors import ProviderError
 
@@ -57,7 +57,7 @@ def open_backend(path: Path, options: RunOptions) -> Opened:
 def _open_engine(path: Path, options: RunOptions) -> Opened:
     from .engine_backend import EngineBackend
 
-    if options.provider is not None and options.provider not in FLAVORS:
+    if options.provider is not None and options.provider not in LIBRARIES:
         raise ProviderError(
             f"{path} is an engine, and provider {options.provider!r} runs ONNX files; leave it out"
         )

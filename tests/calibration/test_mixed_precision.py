@@ -12,14 +12,18 @@ import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from drsformer.calibration.evaluate.simulated_precision import emulated
+from drsformer.calibration.evaluate.simulated_precision import simulated_precision
 from drsformer.calibration.evaluate.top_k_masks import (
-    flip_rate,
-    selection_names,
-    with_selections_in,
-    with_selections_out,
+    mismatch_rate,
+    top_k_mask_names,
+    with_masks_as_inputs,
+    with_masks_as_outputs,
 )
-from drsformer.calibration.mixed_precision import bf16_from_fp32, fp16_from_fp32, typed
+from drsformer.calibration.mixed_precision import (
+    bf16_from_fp32,
+    fp16_from_fp32,
+    mixed_precision_graph,
+)
 from drsformer.calibration.rules import MOVES, kept_nodes
 from drsformer.contract import CONTRACT
 from drsformer.errors import ExportError, ProviderError
@@ -82,7 +86,7 @@ def test_only_what_is_listed_computes_in_float32(fp32: onnx.ModelProto, precisio
 def test_it_is_the_same_function_but_for_rounding(fp32: onnx.ModelProto, precision: str) -> None:
     convert, _ = LOWS[precision]
     (expected,) = run(fp32, image())
-    (found,) = run(emulated(convert(fp32)), image())
+    (found,) = run(simulated_precision(convert(fp32)), image())
     assert 25 < psnr(found, expected) < 90  # stress weights flip; equal would mean not rounded
 
 
@@ -123,15 +127,20 @@ def test_a_whole_graph_cast_fails_where_ours_does_not() -> None:
     ]
     graph = helper.make_graph(nodes, "g", io[:1], io[1:])
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    from drsformer.calibration.mixed_precision import LOW
+    from drsformer.calibration.mixed_precision import LOW_DTYPES
 
-    (whole,) = run(emulated(typed(proto, LOW["fp16"], [])), q)
-    (kept,) = run(emulated(typed(proto, LOW["fp16"], ["a.attn.scores.MatMul"])), q)
+    (whole,) = run(simulated_precision(mixed_precision_graph(proto, LOW_DTYPES["fp16"], [])), q)
+    (kept,) = run(
+        simulated_precision(
+            mixed_precision_graph(proto, LOW_DTYPES["fp16"], ["a.attn.scores.MatMul"])
+        ),
+        q,
+    )
     assert np.isinf(whole).all()
     assert np.array_equal(kept, q @ q.transpose(0, 1, 3, 2))
 
 
-def test_emulation_rounds_at_every_operator() -> None:
+def test_simulated_precision_rounds_at_every_operator() -> None:
     """Test: y = round16(round16(x) + round16(w)) of float32 x and w."""
     x, w = (np.float32([1.0004, 3.14159]), np.float32([0.3333, 1000.1]))
     graph = helper.make_graph(
@@ -142,28 +151,28 @@ def test_emulation_rounds_at_every_operator() -> None:
         [numpy_helper.from_array(w, "w")],
     )
     proto = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
-    from drsformer.calibration.mixed_precision import LOW
+    from drsformer.calibration.mixed_precision import LOW_DTYPES
 
-    (found,) = run(emulated(typed(proto, LOW["fp16"], [])), x)
+    (found,) = run(simulated_precision(mixed_precision_graph(proto, LOW_DTYPES["fp16"], [])), x)
     expected = (x.astype(np.float16).astype(np.float32) + w.astype(np.float16)).astype(np.float16)
     assert np.array_equal(found, expected.astype(np.float32))
 
 
-def test_imposing_a_graphs_own_selection_changes_nothing(fp32: onnx.ModelProto) -> None:
-    expected, *masks = run(with_selections_out(fp32), image())
-    (found,) = run(with_selections_in(fp32), image(), *masks)
-    assert len(masks) == len(selection_names(fp32)) > 0
+def test_a_graph_with_its_own_masks_as_inputs_gives_the_same(fp32: onnx.ModelProto) -> None:
+    expected, *masks = run(with_masks_as_outputs(fp32), image())
+    (found,) = run(with_masks_as_inputs(fp32), image(), *masks)
+    assert len(masks) == len(top_k_mask_names(fp32)) > 0
     assert np.array_equal(found, expected)
-    swapped = [~masks[0], *masks[1:]]
-    (other,) = run(with_selections_in(fp32), image(), *swapped)
+    inverted = [~masks[0], *masks[1:]]
+    (other,) = run(with_masks_as_inputs(fp32), image(), *inverted)
     assert not np.allclose(other, expected)
 
 
-def test_flip_rate_counts_entries() -> None:
+def test_mismatch_rate_counts_entries() -> None:
     a = [np.array([True, True, False]), np.array([False])]
     b = [np.array([True, False, True]), np.array([False])]
-    assert flip_rate(a, b) == 0.5
-    assert flip_rate(a, a) == 0.0
+    assert mismatch_rate(a, b) == 0.5
+    assert mismatch_rate(a, a) == 0.0
 
 
 def test_float16_inputs_and_outputs_run_like_any_other_file(
@@ -224,7 +233,7 @@ def test_every_target_converts(target, small_checkpoint: Path, tmp_path: Path) -
     onnx_from_checkpoint(small_checkpoint, path, ExportSettings(target=target))
     proto = onnx.load(path)
     (expected,) = run(proto, image(32, 32))
-    assert psnr(run(emulated(fp16_from_fp32(proto)), image(32, 32))[0], expected) > 30
+    assert psnr(run(simulated_precision(fp16_from_fp32(proto)), image(32, 32))[0], expected) > 30
 
 
 @pytest.mark.parametrize("kind", ["zeros", "ones", "saturated noise", "four pixels high"])
@@ -236,4 +245,4 @@ def test_flat_and_odd_inputs_stay_finite(fp32: onnx.ModelProto, kind: str) -> No
         "four pixels high": np.pad(image(4, 64), ((0, 0), (0, 0), (0, 4), (0, 0)), "edge"),
     }[kind]
     for convert, _ in LOWS.values():
-        assert np.isfinite(run(emulated(convert(fp32)), x)[0]).all()
+        assert np.isfinite(run(simulated_precision(convert(fp32)), x)[0]).all()

@@ -11,19 +11,19 @@ import pytest
 from onnx import TensorProto, numpy_helper
 
 from drsformer.calibration.crops import Crops
-from drsformer.calibration.evaluate.simulated_precision import emulated
+from drsformer.calibration.evaluate.simulated_precision import simulated_precision
 from drsformer.calibration.quantize import (
     FP8,
-    GRIDS,
     INT8,
+    QUANTIZED_DTYPES,
     float16_scale,
-    int8_from_fp32,
-    on_grid,
-    quantized,
+    quantized_from_fp32,
+    quantized_graph,
+    quantized_values,
     weight_scales,
 )
-from drsformer.calibration.rules import convolutions, judged_convolutions, quantizable
-from drsformer.calibration.scales import Range, Scales
+from drsformer.calibration.rules import convolutions, convolutions_with_reasons, quantizable
+from drsformer.calibration.scales import Scales, TensorScale
 from drsformer.calibration.scales_from_images import scales_from_images
 from drsformer.errors import CalibrationError
 
@@ -46,14 +46,16 @@ def run(proto: onnx.ModelProto) -> np.ndarray:
     return session.run(None, {"input": x})[0]
 
 
-def test_default_choice_is_dense_and_spares_what_moves_selections(fp32: onnx.ModelProto) -> None:
+def test_default_choice_is_dense_and_leaves_out_what_changes_top_k_masks(
+    fp32: onnx.ModelProto,
+) -> None:
     chosen = {node.name for node in quantizable(fp32)}
     assert "encoder_level2.0.attn.qkv.v" in chosen
-    for spared in ("patch_embed", "output", "encoder_level1.0.attn.qkv.v", "down1_2",
+    for kept in ("patch_embed", "output", "encoder_level1.0.attn.qkv.v", "down1_2",
                    "encoder_level2.0.attn.qkv.q", "latent.0.attn.qkv_dwconv.v",
                    "encoder_level0.layers.1.preprocess"):  # fmt: skip
-        assert spared not in chosen
-    reasons = {node.name: reason for node, reason in judged_convolutions(fp32)}
+        assert kept not in chosen
+    reasons = {node.name: reason for node, reason in convolutions_with_reasons(fp32)}
     assert reasons["encoder_level2.0.attn.qkv.q"] == "feeds the scores that the top-k selects by"
     assert chosen == {name for name, reason in reasons.items() if reason is None}
 
@@ -62,7 +64,7 @@ def test_only_the_chosen_convolutions_read_quantised_tensors(
     fp32: onnx.ModelProto, scales: Scales
 ) -> None:
     chosen = {node.name for node in quantizable(fp32)}
-    made = quantized(fp32, scales.steps, chosen, INT8)
+    made = quantized_graph(fp32, scales.by_tensor, chosen, INT8)
     onnx.checker.check_model(made, full_check=True)
     for node in made.graph.node:
         reads = [name for name in node.input if name.endswith(".dequantized")]
@@ -76,7 +78,7 @@ def test_weights_are_stored_in_8_bits_and_come_back_within_half_a_step(
     fp32: onnx.ModelProto, scales: Scales
 ) -> None:
     name = "encoder_level2.0.attn.qkv.v"
-    made = quantized(fp32, scales.steps, {name}, INT8)
+    made = quantized_graph(fp32, scales.by_tensor, {name}, INT8)
     tensors = {t.name: t for t in made.graph.initializer}
     stored = tensors[f"{name}.weight.quantized"]
     assert stored.data_type == TensorProto.INT8 and f"{name}.weight" not in tensors
@@ -90,16 +92,17 @@ def test_weights_are_stored_in_8_bits_and_come_back_within_half_a_step(
     assert (np.abs(back - weight) <= 0.57 * scale[:, None, None, None]).all()
 
 
-@pytest.mark.parametrize("grid", ["int8", "fp8"])
+@pytest.mark.parametrize("precision", ["int8", "fp8"])
 def test_the_rest_is_float16_and_scales_keep_their_value(
-    fp32: onnx.ModelProto, scales: Scales, grid: str
+    fp32: onnx.ModelProto, scales: Scales, precision: str
 ) -> None:
-    largest = GRIDS[grid].largest
-    tensors = {n: Range(r.largest, r.clip, r.clip / largest) for n, r in scales.tensors.items()}
-    largest = GRIDS[grid].largest
-    tensors = {n: Range(r.largest, r.clip, r.clip / largest) for n, r in scales.tensors.items()}
-    ours = Scales(scales.model_sha256, grid, "minmax", {}, tensors)
-    made = int8_from_fp32(fp32, ours)
+    largest = QUANTIZED_DTYPES[precision].largest
+    tensors = {
+        name: TensorScale(tensor.largest, tensor.amax, tensor.amax / largest)
+        for name, tensor in scales.tensors.items()
+    }
+    ours = Scales(scales.model_sha256, precision, "minmax", {}, tensors)
+    made = quantized_from_fp32(fp32, ours)
     weights = {t.name: t for t in made.graph.initializer}
     pairs = [n for n in made.graph.node if n.op_type == "QuantizeLinear"]
     assert {weights[n.input[1]].data_type for n in pairs} == {TensorProto.FLOAT16}
@@ -107,20 +110,20 @@ def test_the_rest_is_float16_and_scales_keep_their_value(
     stored = numpy_helper.to_array(weights[f"{name}.scale.f16"])
     assert stored == float16_scale(np.array(ours.tensors[name].scale))
     assert made.opset_import[0].version == 19
-    expected, found = run(fp32), run(emulated(made))
+    expected, found = run(fp32), run(simulated_precision(made))
     assert 15 < -10 * np.log10(np.mean((found - expected) ** 2)) < 60  # stress weights
 
 
-def test_spared_convolutions_stay_in_float16(fp32: onnx.ModelProto, scales: Scales) -> None:
+def test_kept_convolutions_stay_in_float16(fp32: onnx.ModelProto, scales: Scales) -> None:
     names = {node.name for node in quantizable(fp32)}
-    made = int8_from_fp32(fp32, scales, spared=names)
+    made = quantized_from_fp32(fp32, scales, kept_in_fp16=names)
     assert not [n for n in made.graph.node if n.op_type == "QuantizeLinear"]
 
 
-def test_float8_values_lie_on_its_grid() -> None:
+def test_float8_values_are_rounded_to_float8() -> None:
     values = np.float32([1.0, 1.06, 500.0, -0.3])
-    steps = on_grid(values, np.float32(1.0), FP8).astype(np.float32)
-    assert steps.tolist() == [1.0, 1.0, 448.0, -0.3125]
+    stored = quantized_values(values, np.float32(1.0), FP8).astype(np.float32)
+    assert stored.tolist() == [1.0, 1.0, 448.0, -0.3125]
 
 
 def test_a_scale_below_float16_is_lifted_not_zeroed() -> None:
@@ -129,10 +132,10 @@ def test_a_scale_below_float16_is_lifted_not_zeroed() -> None:
 
 def test_a_missing_scale_is_named(fp32: onnx.ModelProto, scales: Scales) -> None:
     name = next(node.input[0] for node in quantizable(fp32))
-    fewer = {k: v for k, v in scales.steps.items() if k != name}
+    fewer = {k: v for k, v in scales.by_tensor.items() if k != name}
     chosen = {node.name for node in quantizable(fp32)}
     with pytest.raises(CalibrationError, match=f"no scale for {name}; calibrate again"):
-        quantized(fp32, fewer, chosen, INT8)
+        quantized_graph(fp32, fewer, chosen, INT8)
 
 
 def test_every_convolution_but_a_norms_average_is_known(fp32: onnx.ModelProto) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -17,10 +18,11 @@ from drsformer.calibration.crops import (
     synthetic_samples,
 )
 from drsformer.calibration.evaluate.evaluator import Quality
-from drsformer.calibration.evaluate.sensitivity import GroupCost, spared_to_fit
-from drsformer.calibration.quantize import int8_from_fp32
+from drsformer.calibration.evaluate.sensitivity import GroupCost, groups_to_keep
+from drsformer.calibration.quantize import quantized_from_fp32
 from drsformer.calibration.scales import scales_from_file
 from drsformer.commands import prerequisites
+from drsformer.commands.output import Output
 from drsformer.commands.prerequisites import samples_of
 from drsformer.errors import CalibrationError
 from drsformer.runtime import Derainer
@@ -57,13 +59,17 @@ def one_line(err: str) -> str:
     return err
 
 
-def test_a_checkpoint_becomes_a_judged_float16_file(drs, tiny_checkpoint, pairs, tmp_path) -> None:
+def test_a_checkpoint_becomes_a_measured_float16_file(
+    drs, tiny_checkpoint, pairs, tmp_path
+) -> None:
     output = tmp_path / "tiny.fp16.onnx"
     code, out, err = drs("convert", tiny_checkpoint, "--fp16", "-o", output, "--pairs", pairs)
     assert code == 0, err
-    assert (
-        "agrees with the checkpoint" in out and "kept higher: scores" in out and "verdict:" in out
+    assert "agrees with the checkpoint" in err
+    assert re.match(
+        r".*tiny\.fp16\.onnx: [\d.]+ MB, [\d.]+ dB (below|above) fp32 on 4 images, ", out
     )
+    assert "kept in a higher precision" not in out
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "tiny.fp16.onnx", "tiny.fp16.precision.json", "tiny.onnx", "tiny.validation.json",
     ]  # fmt: skip
@@ -78,9 +84,30 @@ def test_a_checkpoint_becomes_a_judged_float16_file(drs, tiny_checkpoint, pairs,
         assert derainer.derain(noise(20, 30)).shape == (20, 30, 3)
 
 
+def test_the_result_goes_to_stdout_as_json_alone(drs, tiny_onnx, pairs, tmp_path) -> None:
+    output = tmp_path / "x.onnx"
+    code, out, err = drs(
+        "convert", tiny_onnx, "--fp16", "-o", output, "--images", pairs, "--json", "-"
+    )
+    assert code == 0, err
+    report = json.loads((tmp_path / "x.precision.json").read_text())
+    assert json.loads(out) == {"path": str(output), **report}
+    assert "MB" in err and "measuring with 4 images" in err
+    code, out, err = drs(
+        "calibrate", tiny_onnx, "-o", tmp_path / "s.json", "--images", pairs, "--count", 4,
+        "--crop", 32, "--json", "-",
+    )  # fmt: skip
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["scales"] == len(scales_from_file(tmp_path / "s.json").tensors)
+    assert result["images"]["count"] == 4 and result["path"] == str(tmp_path / "s.json")
+
+
 def test_the_same_conversion_gives_the_same_bytes(tiny_onnx, scales) -> None:
     proto, read = onnx.load(tiny_onnx), scales_from_file(scales)
-    made = [int8_from_fp32(proto, read).SerializeToString(deterministic=True) for _ in range(2)]
+    made = [
+        quantized_from_fp32(proto, read).SerializeToString(deterministic=True) for _ in range(2)
+    ]
     assert made[0] == made[1]
 
 
@@ -89,10 +116,12 @@ def test_int8_says_what_stayed_higher_and_where_scales_came_from(
 ) -> None:
     output = tmp_path / "x.onnx"
     code, out, err = drs(
-        "convert", tiny_onnx, "--int8", "--scales", scales, "-o", output, "--pairs", pairs
+        "convert", tiny_onnx, "--int8", "--scales", scales, "-o", output, "--pairs", pairs, "-v"
     )
     assert code == 0, err
-    assert "feeds the scores that the top-k selects by" in out and "depthwise" in out
+    told = " ".join(out.replace("│", " ").split())
+    assert "feeds the scores that the top-k" in told and "depthwise" in told
+    assert "entries of the masks that differ" in told
     metadata = {p.key: p.value for p in onnx.load(output).metadata_props}
     assert metadata["precision"] == "int8" and "input" not in metadata["calibration"][:9]
     assert json.loads(metadata["calibration"])["images"]["count"] == 4
@@ -102,7 +131,7 @@ def test_int8_says_what_stayed_higher_and_where_scales_came_from(
     assert code == 0 and json.loads(out)["made by"]["precision"] == "int8"
 
 
-def test_a_budget_gives_up_the_worst_groups_or_fails(
+def test_a_budget_keeps_the_worst_groups_in_float16_or_fails(
     drs, tiny_onnx, pairs, scales, tmp_path
 ) -> None:
     output = tmp_path / "x.onnx"
@@ -118,14 +147,14 @@ def test_a_budget_gives_up_the_worst_groups_or_fails(
         pairs,
     ]
     code, _, err = drs(*arguments, "--min-psnr", 99)
-    assert code == 1 and "float16 itself is beyond the budget; allow more" in one_line(err)
+    assert code == 1 and "float16 itself is beyond --min-psnr; allow more" in one_line(err)
     assert list(tmp_path.iterdir()) == []
     code, out, err = drs(*arguments, "--max-drop", 50)
     assert code == 0, err
-    assert "left in float16" not in out
+    assert "kept in fp16 to stay within" not in out
 
 
-def test_groups_are_given_up_worst_first_until_the_budget_is_kept() -> None:
+def test_groups_are_kept_in_float16_worst_first_until_the_budget_is_met() -> None:
     def cost(name: str, drop: float) -> GroupCost:
         return GroupCost(name, (name,), 1, Quality(50.0, None, 0.0, 1, 30.0, drop, 0.0))
 
@@ -136,8 +165,8 @@ def test_groups_are_given_up_worst_first_until_the_budget_is_kept() -> None:
         asked.append(list(names))
         return 0.6 - sum(c.quality.y_psnr_drop_db for c in costs if c.group in names)
 
-    spared, left = spared_to_fit(costs, drop_of, 0.15)
-    assert [c.group for c in spared] == ["b", "c"] and left == pytest.approx(0.1)
+    kept = groups_to_keep(costs, drop_of, 0.15)
+    assert [c.group for c in kept] == ["b", "c"]
     assert asked == [[], ["b"], ["b", "c"]]
 
 
@@ -146,7 +175,7 @@ def test_calibrate_is_deterministic_and_bound_to_its_model(drs, tiny_onnx, pairs
     for name in ("a.json", "b.json"):
         code, out, err = drs(
             "calibrate", tiny_onnx, "--images", pairs, "-o", tmp_path / name, "--count", 4,
-            "--size", 32, "--threads", 1,
+            "--crop", 32, "--threads", 1,
         )  # fmt: skip
         assert code == 0, err
         texts.append((tmp_path / name).read_text())
@@ -178,7 +207,9 @@ def test_sensitivity_shows_each_part_in_a_table_json_and_a_chart(
     assert {"patch_embed", "encoder_level1 qkv", "latent feed-forward in", "up4_3",
             "decoder_level1 feed-forward depthwise", "output"} <= set(groups)  # fmt: skip
     assert all(g["quality"]["psnr_db"] > 10 and g["weight_bytes"] > 0 for g in groups.values())
-    assert "latent qkv" in out
+    told = " ".join(out.split())
+    assert re.match(r"\S+: of \d+ parts, .* costs the most in int8: [\d.]+ dB PSNR", told)
+    assert "parts that cost less are listed with -v" in told
     assert picture.read_text().count("<rect") == 1 + len(groups)
 
 
@@ -227,7 +258,7 @@ def test_no_few_and_small_images_are_refused(drs, tiny_onnx, tmp_path) -> None:
         cv2.imwrite(str(folder / f"{i}.png"), noise(300, 200))
     assert "200 x 300 pixels, smaller than a crop of 256 x 256" in refused()
     assert "3 crops are too few" in refused("--count", 3)
-    assert "a crop of 60 pixels cannot be taken" in refused("--size", 60)
+    assert "a crop of 60 pixels cannot be taken" in refused("--crop", 60)
 
 
 def test_what_is_converted_already_is_refused(drs, tiny_onnx, pairs, tmp_path) -> None:
@@ -297,21 +328,22 @@ def test_samples_have_targets_only_where_there_are_some(pairs: Path) -> None:
     assert all(sample.clean is None for sample in samples_from_folder(pairs / "input"))
 
 
-def test_pairs_are_judged_whole_and_of_images_the_middle_of_a_few(
+def test_pairs_are_measured_whole_and_of_images_the_middle_of_a_few(
     pairs: Path, tmp_path: Path, capsys, monkeypatch
 ) -> None:
-    monkeypatch.setattr(prerequisites, "JUDGED_SIDE", 32)
+    monkeypatch.setattr(prerequisites, "MEASURED_SIDE", 32)
     images = [noise(48 + 2 * i, 24) for i in range(6)]
     for i, image in enumerate(images):
         cv2.imwrite(str(tmp_path / f"{i}.png"), image[..., ::-1])
-    samples = samples_of(None, tmp_path)
+    samples = samples_of(None, tmp_path, Output())
     assert [sample.name for sample in samples] == ["0", "1", "2", "3"]
     for i, sample in enumerate(samples):
         assert np.array_equal(sample.rainy, images[i][8 + i : 40 + i])
-    assert "judging with 4 images" in (said := capsys.readouterr().out)
+    assert "measuring with 4 images" in (said := capsys.readouterr().err)
     assert "at most the middle 32 x 32 pixels" in said
 
-    whole, some = samples_of(pairs, tmp_path), samples_of(None, pairs)
+    whole = samples_of(pairs, tmp_path, Output())
+    some = samples_of(None, pairs, Output())
     assert len(whole) == len(list((pairs / "input").iterdir()))
     assert whole[0].rainy.shape == (48, 56, 3) and some[0].rainy.shape == (32, 32, 3)
     assert whole[0].clean is not None and some[0].clean is not None

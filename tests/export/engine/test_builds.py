@@ -21,7 +21,7 @@ from drsformer.calibration.crops import Crops
 from drsformer.calibration.evaluate.engine_on_gpu import marked
 from drsformer.calibration.evaluate.engine_validation import validate_engine
 from drsformer.calibration.mixed_precision import bf16_from_fp32, fp16_from_fp32
-from drsformer.calibration.quantize import int8_from_fp32
+from drsformer.calibration.quantize import quantized_from_fp32
 from drsformer.calibration.rules import kept_parts
 from drsformer.calibration.scales_from_images import scales_from_images
 from drsformer.context import QUIET, Context
@@ -58,7 +58,7 @@ def typed_forms(path: Path) -> dict[str, onnx.ModelProto]:
         "fp32": proto,
         "fp16": fp16_from_fp32(proto),
         "bf16": bf16_from_fp32(proto),
-        "int8": int8_from_fp32(proto, scales_from_images(path, crops)),
+        "int8": quantized_from_fp32(proto, scales_from_images(path, crops)),
     }
 
 
