@@ -11,7 +11,7 @@ from drsformer.contract import IO
 from drsformer.errors import CalibrationError, ExportError
 from drsformer.export.graph import load_onnx, metadata_of
 from drsformer.export.uint8_io import PREFIX as PIXELS
-from drsformer.export.uint8_io import check_pixels_agree, with_pixel_io
+from drsformer.export.uint8_io import check_uint8_io, with_uint8_io
 from drsformer.files import sha256_of, written_whole
 
 from .crops import Sample
@@ -106,8 +106,8 @@ def convert_file(
         models["fp16"] = low_from_fp32(proto, "fp16")
     judged = verdict(models | {precision: made}, judge, threads=threads, on_step=on_step)
     if io == "uint8":
-        made = with_pixel_io(made)
-        check_pixels_agree(runnable(made), str(output))
+        made = with_uint8_io(made)
+        check_uint8_io(runnable(made), str(output))
     kept = (*kept_nodes(proto), *_kept_at_16_bits(proto, precision, names), *_kept_pixels(made))
     report_path = output.with_suffix(".precision.json")
     with (

@@ -93,7 +93,7 @@ def run_demo(output: Path, photo: Path | None, seed: int, context: Context = QUI
     rainy = _rain_on(clean, seed)
     context.step("exporting the shipped checkpoint")
     model = output / "demo.onnx"
-    onnx_from_checkpoint(WEIGHTS, model, ExportSettings(), on_step=context.step)
+    onnx_from_checkpoint(WEIGHTS, model, ExportSettings(), context)
     context.step("deraining")
     with Derainer(model) as derainer:
         derained = derainer.derain(rainy)

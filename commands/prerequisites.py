@@ -33,7 +33,7 @@ from drsformer.export.engine.engine_from_onnx import contract_of
 from drsformer.export.graph import load_onnx
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import ExportSettings
-from drsformer.export.uint8_io import check_pixels_agree, with_pixel_io
+from drsformer.export.uint8_io import check_uint8_io, with_uint8_io
 from drsformer.files import sha256_of, written_whole
 
 from .printing import print_converted, print_exported
@@ -93,7 +93,7 @@ def exported(
             f"{output} is where the float32 export of {source} goes; name the output otherwise"
         )
     with progress() as context:
-        made = onnx_from_checkpoint(source, path, ExportSettings(io=io), on_step=context.step)
+        made = onnx_from_checkpoint(source, path, ExportSettings(io=io), context)
     print_exported(made)
     return path
 
@@ -204,9 +204,9 @@ def _as_it_is(source: Source, found: str, proto: onnx.ModelProto, output: Path) 
             f"{source.path} has {dtype} input and output, and --io says {source.io}; export or "
             "convert it with that"
         )
-    made = with_pixel_io(proto)
+    made = with_uint8_io(proto)
     path = output.with_name(f"{source.path.stem}.uint8.onnx")
-    check_pixels_agree(runnable(made), str(path))
+    check_uint8_io(runnable(made), str(path))
     with written_whole(path, inputs=[source.path]) as temporary:
         temporary.write_bytes(made.SerializeToString(deterministic=True))
     click.echo(f"{path}: the same model with uint8 input and output")

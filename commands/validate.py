@@ -37,7 +37,7 @@ def validate(file: Path, checkpoint: Path | None, json_path: Path | None) -> Non
     if checkpoint is None:
         raise click.UsageError("give --checkpoint, what FILE was exported from.")
     with progress() as context:
-        report = validate_file(file, checkpoint, on_step=context.step)
+        report = validate_file(file, checkpoint, context)
     Console().print(report_table(report))
     if json_path:
         with written_whole(json_path, inputs=[file, checkpoint]) as temporary:

@@ -51,7 +51,7 @@ REWRITES = (
 #   what lies between two operators must fit the cache to be read from there: for ONNX Runtime on
 #   a CPU the tensors of large feed-forwards are cut, at the price of more nodes (OpenVINO would
 #   gain as well, and lose it in compiling: docs/decisions.md).
-Target = Literal["any", "ort", "openvino"]
+Runtime = Literal["any", "ort", "openvino"]
 
 # the levels with many pixels, and into how many parts ONNX Runtime's form cuts their feed-forwards
 LARGE_LEVELS = ("encoder_level1", "encoder_level2", "decoder_level2", "decoder_level1")
@@ -167,12 +167,12 @@ class Deployment:
         return ops.concat([ops.depth_to_space(ops.conv(name, x, self.convs[name])), skip])
 
 
-def deployment_from_model(model: DRSformer, target: Target = "any") -> Deployment:
+def deployment_from_model(model: DRSformer, runtime: Runtime = "any") -> Deployment:
     """Apply every rewrite.
 
     Args:
         model: the plain network, in any dtype; it is not changed.
-        target: what it is to be fast in.
+        runtime: what it is to be fast in.
 
     Returns:
         The same function as `model`, ready to compute or to record.
@@ -185,7 +185,7 @@ def deployment_from_model(model: DRSformer, target: Target = "any") -> Deploymen
     return Deployment(
         convs=dict(_convs(model)),
         levels={
-            name: tuple(deploy_block(block, target, _parts(name, target)) for block in blocks)
+            name: tuple(deploy_block(block, runtime, _parts(name, runtime)) for block in blocks)
             for name, blocks in levels.items()
         },
         mefcs={name: fold_mefc(m) for name, m in mefcs.items()},
@@ -204,28 +204,28 @@ def _convs(model: DRSformer) -> Iterator[tuple[str, Conv]]:
             yield name, strided_downsample(conv) if down else conv
 
 
-def _parts(level: str, target: Target) -> int:
+def _parts(level: str, runtime: Runtime) -> int:
     """Return into how many parts the feed-forwards of a level are cut."""
-    return PARTS if target == "ort" and level in LARGE_LEVELS else 1
+    return PARTS if runtime == "ort" and level in LARGE_LEVELS else 1
 
 
-def deploy_block(block: nn.Module, target: Target, parts: int = 1) -> DeployedBlock:
+def deploy_block(block: nn.Module, runtime: Runtime, parts: int = 1) -> DeployedBlock:
     """Rewrite one transformer block."""
     assert isinstance(block, Block)
     centred = block.norm1.body.bias is not None
     return DeployedBlock(
-        attention=deploy_attention(block.attn, block.norm1, target),
+        attention=deploy_attention(block.attn, block.norm1, runtime),
         feed_forward=deploy_feed_forward(block.ffn, block.norm2, parts),
         centred=centred,
     )
 
 
-def deploy_attention(attention: Attention, norm: LayerNorm, target: Target) -> DeployedAttention:
+def deploy_attention(attention: Attention, norm: LayerNorm, runtime: Runtime) -> DeployedAttention:
     """Rewrite the attention and the norm before it."""
     project_out = conv_from_module(attention.project_out)
     projection = projection_per_head(project_out, attention.heads)
     return DeployedAttention(
-        flat=target != "openvino",
+        flat=runtime != "openvino",
         centred=norm.body.bias is not None,
         qkv=split_outputs(fold_norm(norm, conv_from_module(attention.qkv)), 3),
         qkv_dwconv=split_outputs(conv_from_module(attention.qkv_dwconv), 3),

@@ -20,7 +20,7 @@ from drsformer.contract import CONTRACT, METADATA_KEY
 from drsformer.errors import ExportError
 from drsformer.model import DRSformer
 
-from .deployment import REWRITES, Target, deployment_from_model
+from .deployment import REWRITES, Runtime, deployment_from_model
 from .graph import set_metadata
 from .onnx_ops import OnnxOps
 
@@ -40,7 +40,7 @@ class ExportSettings:
         height: fixed height, pixels, a multiple of 8 up to 32768, or None.
         width: fixed width, pixels, a multiple of 8, or None.
         plain: export the untransformed network, through PyTorch's own exporter.
-        target: what the file is to be fast in; it runs in the others too.
+        runtime: the runtime that the graph is shaped for; the file runs in the others too.
         io: "float32", or "uint8" to have scaling, layout, clamping and rounding in the graph.
     """
 
@@ -49,7 +49,7 @@ class ExportSettings:
     height: int | None = None
     width: int | None = None
     plain: bool = False
-    target: Target = "any"
+    runtime: Runtime = "any"
     io: Literal["float32", "uint8"] = "float32"
 
     def __post_init__(self) -> None:
@@ -67,10 +67,10 @@ class ExportSettings:
                 raise ExportError(
                     f"{name} {size} must be a multiple of {multiple}, up to {LONGEST_SIDE}"
                 )
-        if self.target not in get_args(Target):
-            raise ExportError(f"target {self.target!r} must be {' or '.join(get_args(Target))}")
-        if self.plain and self.target != "any":
-            raise ExportError("a plain export is the same for every target; give no target")
+        if self.runtime not in get_args(Runtime):
+            raise ExportError(f"runtime {self.runtime!r} must be {' or '.join(get_args(Runtime))}")
+        if self.plain and self.runtime != "any":
+            raise ExportError("a plain export is the same for every runtime; give no runtime")
         if self.plain and (self.batch or 2) * (self.height or 64) * (self.width or 80) > 2**20:
             raise ExportError(
                 "a plain export is traced and validated at its fixed sizes, and these are too "
@@ -107,7 +107,7 @@ def onnx_from_model(
         "config": json.dumps(model.config.to_dict(), sort_keys=True),
         "drs_export_version": __version__,
         "form": "plain" if settings.plain else "deployed",
-        "target": settings.target,
+        "target": settings.runtime,
         "rewrites": json.dumps([] if settings.plain else list(REWRITES)),
     }
     set_metadata(exported, metadata)
@@ -127,7 +127,7 @@ def _deployed_model(model: DRSformer, settings: ExportSettings) -> onnx.ModelPro
         type=ir.TensorType(ir.DataType.FLOAT),
     )
     with torch.no_grad():
-        output: ir.Value = deployment_from_model(model, settings.target)(ops, image)
+        output: ir.Value = deployment_from_model(model, settings.runtime)(ops, image)
     output.name = CONTRACT.output_name
     output.shape, output.type = image.shape, image.type
     graph = ir.Graph(

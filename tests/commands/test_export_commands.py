@@ -158,7 +158,7 @@ import os, sys
 from drsformer.commands.main import main
 from drsformer.export import onnx_from_checkpoint as module
 number = int(sys.argv.pop(1))
-module.agreement = lambda *arguments, **options: os.kill(os.getpid(), number)
+module.check_against_pytorch = lambda *arguments, **options: os.kill(os.getpid(), number)
 main()
 """
 

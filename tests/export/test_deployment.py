@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from drsformer.export.deployment import Target, deployment_from_model
+from drsformer.export.deployment import Runtime, deployment_from_model
 from drsformer.export.ops import TorchOps
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 5e-6)])
 def test_equals_the_plain_network(golden, dtype, tolerance):
-    """For every target; the plain network is the slow part, and runs once."""
+    """For every runtime; the plain network is the slow part, and runs once."""
     model = golden.model().to(dtype)
     image = torch.from_numpy(golden.arrays["input"]).to(dtype)
     with torch.inference_mode():
         plain = model(image)
-        for target in get_args(Target):
-            deployed = deployment_from_model(model, target)(TorchOps(), image)
-            assert (deployed - plain).abs().max() < tolerance, target
+        for runtime in get_args(Runtime):
+            deployed = deployment_from_model(model, runtime)(TorchOps(), image)
+            assert (deployed - plain).abs().max() < tolerance, runtime
 
 
 def test_gradients_reach_every_parameter_and_agree(goldens):
