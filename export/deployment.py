@@ -116,7 +116,7 @@ class DeployedBlock:
         with ops.scope("attn"):
             pixels = self.attention(ops, x)
         with ops.scope("ffn"):
-            channels = self.feed_forward.pieces[0].project.weight.shape[0]
+            channels = self.feed_forward.slices[0].project_out.weight.shape[0]
             normal = normalise(ops, pixels, channels=channels, centred=self.centred)
             if self.attention.flat:
                 normal, pixels = (ops.reshape_like(t, x) for t in (normal, pixels))
