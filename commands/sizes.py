@@ -19,7 +19,7 @@ def size_from_text(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-class SizeType(click.ParamType):
+class SizeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks
     """The type of `--size HxW`; the command gets (height, width)."""
 
     name = "HxW"

@@ -1,11 +1,11 @@
-"""The deployment form: the network after every exact rewrite, as it is exported.
+"""The deployment form: the network after every exact rewrite, which is what is exported.
 
     deployment = deployment_from_model(model)
     restored = deployment(TorchOps(), image)
 
 It computes what the plain network computes (tests/export/test_deployment.py), with about a
-quarter of the operators. Its tensors are functions of the model's parameters, so gradients
-flow through it: the shipped checkpoint is trained in this form.
+quarter of the operators. Its tensors are functions of the model's parameters, so gradients flow
+through it; the shipped checkpoint was trained in this form.
 """
 
 from collections.abc import Iterator
@@ -44,34 +44,33 @@ REWRITES = (
     "strided_downsample",
 )
 
-
-# What the file is to be fast in; it runs in all of them. They disagree on two things:
-#   averages over channels are fast in ONNX Runtime only as a product over (B, C, N), in OpenVINO
-#   only over (B, C, H, W), where it keeps its own layout;
-#   what lies between two operators must fit the cache to be read from there: for ONNX Runtime on
-#   a CPU the tensors of large feed-forwards are cut, at the price of more nodes (OpenVINO would
-#   gain as well, and lose it in compiling: docs/decisions.md).
+# The runtime that the graph is shaped for; the file runs in all of them. They need two things:
+#   Averages over channels are fast in ONNX Runtime only as a product over (B, C, N), and in
+#   OpenVINO only over (B, C, H, W), where it keeps its own layout.
+#   A tensor between two operators is read fast only if it fits the processor's cache. So for ONNX
+#   Runtime on a CPU ("ort") the large feed-forwards are split into parts, which takes more nodes.
+#   (OpenVINO would run faster too, but lose that time in compiling: docs/decisions.md.)
 Runtime = Literal["any", "ort", "openvino"]
 
-# the levels with many pixels, and into how many parts ONNX Runtime's form cuts their feed-forwards
+# the levels with many pixels, and the parts that "ort" splits their feed-forwards into
 LARGE_LEVELS = ("encoder_level1", "encoder_level2", "decoder_level2", "decoder_level1")
 PARTS = 4
 
 
 @dataclass(frozen=True)
 class DeployedAttention:
-    """Sparse attention with one top-k and one product with v.
+    """Top-k sparse attention (TKSA) with one top-k and one product with v.
 
     Attributes:
         flat: whether norms and sums work on (B, C, N) rather than (B, C, H, W).
         centred: see `normalise`.
-        qkv: the 1x1 convolutions of q, k and v, the norm folded in.
-        qkv_dwconv: their depthwise convolutions.
+        qkv: the 1x1 convolutions of q, k and v, with the norm folded in.
+        qkv_dwconv: the depthwise convolutions of q, k and v.
         temperature: (heads, 1, 1).
-        gains: of the sparse maps.
-        counts: of the entries that each map keeps per row.
+        gains: the weights of the four sparse maps.
+        counts: how many entries each sparse map keeps per row.
         projection: see `projection_per_head`.
-        bias: of project_out.
+        bias: the bias of project_out.
     """
 
     flat: bool
@@ -85,7 +84,7 @@ class DeployedAttention:
     bias: Tensor | None
 
     def __call__(self, ops: Ops[T], x: T) -> T:  # (B, C, H, W)
-        """Return x + attention(norm(x)), (B, C, N) if flat."""
+        """Return x + attention(norm(x)); its shape is (B, C, N) if flat."""
         heads, channels, width = self.projection.shape  # width: c, channels of one head
         pixels = ops.reshape(x, (0, channels, -1)) if self.flat else x
         normal = normalise(ops, pixels, channels=channels, centred=self.centred)
@@ -125,7 +124,7 @@ class DeployedBlock:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The whole network; `stages` are the rewritten parts by their name in the model."""
+    """The whole network: its rewritten parts, by their name in the model."""
 
     convs: dict[str, Conv]
     levels: dict[str, tuple[DeployedBlock, ...]]
@@ -163,7 +162,7 @@ class Deployment:
         return ops.mark(name, x)
 
     def _up(self, ops: Ops[T], name: str, x: T, skip: T) -> T:
-        """Upsample x and put it before the skip connection."""
+        """Upsample x and join the skip connection behind it."""
         return ops.concat([ops.depth_to_space(ops.conv(name, x, self.convs[name])), skip])
 
 
@@ -172,10 +171,10 @@ def deployment_from_model(model: DRSformer, runtime: Runtime = "any") -> Deploym
 
     Args:
         model: the plain network, in any dtype; it is not changed.
-        runtime: what it is to be fast in.
+        runtime: the runtime that it is shaped for.
 
     Returns:
-        The same function as `model`, ready to compute or to record.
+        The same function as `model`, which `TorchOps` computes and `OnnxOps` records.
 
     Raises:
         ExportError: a rewrite's precondition does not hold for this model.
@@ -193,7 +192,7 @@ def deployment_from_model(model: DRSformer, runtime: Runtime = "any") -> Deploym
 
 
 def _convs(model: DRSformer) -> Iterator[tuple[str, Conv]]:
-    """Yield the convolutions outside blocks and compensators, under their stage's name."""
+    """Yield the convolutions outside transformer blocks and MEFCs, under their stage's name."""
     yield "patch_embed", conv_from_module(model.patch_embed.proj)
     for name, module in model.named_children():
         if isinstance(module, nn.Conv2d):
@@ -205,7 +204,7 @@ def _convs(model: DRSformer) -> Iterator[tuple[str, Conv]]:
 
 
 def _parts(level: str, runtime: Runtime) -> int:
-    """Return into how many parts the feed-forwards of a level are cut."""
+    """Return the number of parts that the feed-forwards of a level are split into."""
     return PARTS if runtime == "ort" and level in LARGE_LEVELS else 1
 
 
