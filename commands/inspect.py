@@ -35,7 +35,9 @@ class Options:
 @click.command()
 @click.argument("file", type=FILE)
 @click.option("--cost", is_flag=True, help="Count what an ONNX file computes and moves, instead.")
-@click.option("--size", type=SIZE, default="256x256", show_default=True, help="Size for --cost.")
+@click.option(
+    "--size", type=SIZE, default="256x256", show_default=True, help="Input of --cost, pixels."
+)
 @output_options
 @packed(Options)
 def inspect(options: Options) -> None:

@@ -73,7 +73,7 @@ def onnx(options: Options) -> None:
     """Export CHECKPOINT to a validated ONNX file.
 
     The file is written only if ONNX Runtime gives the same output as the plain PyTorch network.
-    The validation report is written beside it, as FILE.validation.json.
+    The validation report is written beside it, with the suffix .validation.json.
     """
     with progress() as context:
         exported = onnx_from_checkpoint(

@@ -13,10 +13,10 @@ from drsformer.export.onnx_from_checkpoint import Exported
 
 from .output import Output
 
-PLAIN_OUTPUT = Output()
+BRIEF = Output()
 
 
-def print_exported(exported: Exported, output: Output = PLAIN_OUTPUT) -> None:
+def print_exported(exported: Exported, output: Output = BRIEF) -> None:
     """Print the result of an export: one line, and the comparisons as detail."""
     report = exported.report
     output.result(

@@ -22,7 +22,11 @@ def size_from_text(text: str) -> tuple[int, int]:
 class SizeType(click.ParamType):  # type: ignore[type-arg]  # generic in newer clicks
     """The type of `--size HxW`; the command gets (height, width)."""
 
-    name = "HxW"
+    name = "size"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        """Return what the help shows; click would write it in capitals."""
+        return "HxW"
 
     def convert(
         self,

@@ -78,7 +78,13 @@ class Branch:
 
 @dataclass(frozen=True)
 class SplitGroups:
-    """A slice of the groups: two branches, their sum's relu, and its columns of project_out."""
+    """A slice of the groups: the sum of two branches, a relu, and columns of project_out.
+
+    Attributes:
+        name: part of the node names.
+        branches: of inputs 0 and of inputs 1.
+        project_out: the columns of project_out that read these groups.
+    """
 
     name: str
     branches: tuple[Branch, Branch]

@@ -191,7 +191,7 @@ main()
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_and_sigterm_leave_nothing(small_checkpoint, tmp_path, number, code):
-    """In a process of its own: a signal after OpenVINO's INT8 in this one would kill it."""
+    """It runs in its own process: after OpenVINO's INT8, a signal would kill the tests' one."""
     output = tmp_path / "sub" / "x.onnx"
     command = [sys.executable, "-c", INTERRUPTED, str(int(number)), "onnx", str(small_checkpoint)]
     done = subprocess.run([*command, "-o", str(output)], capture_output=True, timeout=300)

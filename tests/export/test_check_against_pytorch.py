@@ -1,4 +1,4 @@
-"""Validation finds what is wrong, says where, and never lets a bad file get its name."""
+"""Validation finds what is wrong, names the stage, and never gives a bad file its name."""
 
 import json
 
@@ -103,7 +103,7 @@ def test_a_file_that_disagrees_is_never_named(small_checkpoint, tmp_path, monkey
 
 
 def test_an_error_at_the_networks_own_noise_passes(small_onnx, small_checkpoint, monkeypatch):
-    """Where float32 PyTorch itself strays as far, the file is not to blame."""
+    """The file is not wrong where float32 PyTorch itself differs as much from float64."""
     monkeypatch.setattr(checking, "MAX_ERROR", 0.0)
     model = checkpoint_from_file(small_checkpoint).model()
     report = check_against_pytorch(small_onnx, model, hashes=HASHES)

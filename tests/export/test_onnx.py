@@ -80,7 +80,7 @@ def test_full_network_has_no_symbolic_shape_chains(full):
 
 
 def test_a_file_for_onnx_runtime_has_more_convolutions_and_nothing_else(small_golden):
-    """Its feed-forwards are cut; --runtime any keeps to the number of nodes above."""
+    """Its feed-forwards are split into parts; "any" keeps to the number of nodes above."""
     counts = {
         runtime: Counter(n.op_type for n in exported(small_golden, runtime=runtime).graph.node)
         for runtime in ("any", "ort")

@@ -126,7 +126,7 @@ def test_fold_project_out_refuses_a_kernel():
         projection_per_head(Conv(torch.zeros(8, 8, 3, 3)), 2)
 
 
-# even and odd; 1 has only the middle group; 33 pads from 17 to 32; 127, 128 and 191 are cut
+# even and odd; 1 has only the middle group; 33 pads from 17 to 32; 127, 128 and 191 have parts
 @pytest.mark.parametrize("hidden", [1, 2, 3, 4, 15, 16, 33, 42, 127, 128, 191])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("parts", [1, 4])
@@ -188,7 +188,7 @@ def test_folded_step_equals_the_experts_where_the_input_is_not_negative():
 
 
 def test_the_steps_input_is_never_negative():
-    """Rule 4 of fold_experts rests on it: preprocess ends in a relu, and steps only add."""
+    """Rule 4 of fold_experts needs this: preprocess ends in a relu, and steps only add."""
     mefc, seen = randomised(MEFC(4)), []
     for step in mefc.layers[1]._ops:
         step.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].min()))
@@ -196,7 +196,7 @@ def test_the_steps_input_is_never_negative():
     assert len(seen) == 4 and min(seen) >= 0
 
 
-def test_folded_mefc_equals_the_compensator():
+def test_folded_mefc_equals_the_plain_one():
     mefc, x = randomised(MEFC(6)), image(3, 6, 8, 10)
     expected = mefc(x)
     assert (fold_mefc(mefc)(ops, x) - expected).abs().max() < EXACT * expected.abs().max()
@@ -208,7 +208,7 @@ def test_the_pointwise_expert_keeps_two_convolutions():
 
 
 def test_every_gate_of_every_step_is_positive():
-    """Rule 3 of fold_experts rests on it: they come out of a softmax."""
+    """Rule 3 of fold_experts needs this: gates come out of a softmax."""
     mefc, seen = randomised(MEFC(4)), []
     for step in mefc.layers[1]._ops:
         step.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1].min()))

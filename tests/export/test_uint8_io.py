@@ -1,4 +1,4 @@
-"""Pixels in, pixels out: bit by bit what the model gives with scaling and rounding outside."""
+"""A uint8 model gives, bit by bit, the pixels of the float32 model that it was made from."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..samples import noise
 
 @pytest.fixture(scope="module")
 def pairs(tiny_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
-    """By precision: the float32 file and the one with pixels."""
+    """Return by precision a file with float32 input and output, and one with uint8."""
     folder = tmp_path_factory.mktemp("pixels")
     made: dict[str, list[Path]] = {}
     proto = onnx.load(tiny_onnx)
