@@ -18,7 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from drsformer.contract import input_from_image
-from drsformer.export.deployment import Target
+from drsformer.export.deployment import Runtime
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import ExportSettings
 from drsformer.files import written_whole
@@ -35,9 +35,9 @@ PATH = click.Path(path_type=Path, exists=True, dir_okay=False)
 def export(checkpoint: Path, folder: Path) -> CandidateFiles:
     """Export the checkpoint for every runtime."""
     made = {}
-    for target in get_args(Target):
-        made[target] = folder / f"{target}.onnx"
-        onnx_from_checkpoint(checkpoint, made[target], ExportSettings(target=target))
+    for runtime in get_args(Runtime):
+        made[runtime] = folder / f"{runtime}.onnx"
+        onnx_from_checkpoint(checkpoint, made[runtime], ExportSettings(runtime=runtime))
     return CandidateFiles(checkpoint, **made)
 
 

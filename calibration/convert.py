@@ -13,7 +13,7 @@ from drsformer.contract import IO
 from drsformer.errors import CalibrationError, ExportError
 from drsformer.export.graph import load_onnx, metadata_of, set_metadata
 from drsformer.export.uint8_io import PREFIX as PIXELS
-from drsformer.export.uint8_io import check_pixels_agree, with_pixel_io
+from drsformer.export.uint8_io import check_uint8_io, with_uint8_io
 from drsformer.files import sha256_of, written_whole
 
 from .crops import Sample
@@ -118,8 +118,8 @@ def convert_file(
     models[request.precision] = made
     report = measured_report(models, evaluator, threads=request.threads, context=context)
     if request.io == "uint8":
-        made = with_pixel_io(made)
-        check_pixels_agree(runnable(made), str(request.output))
+        made = with_uint8_io(made)
+        check_uint8_io(runnable(made), str(request.output))
     kept = (
         *kept_nodes(proto),
         *_convolutions_in_fp16(proto, request, kept_in_fp16),

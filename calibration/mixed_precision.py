@@ -22,7 +22,7 @@ import onnx_ir as ir
 
 from drsformer.errors import ExportError
 from drsformer.export.graph import PRECISION_KEY, metadata_of, set_metadata
-from drsformer.export.uint8_io import has_pixel_io
+from drsformer.export.uint8_io import has_uint8_io
 
 from .rules import MOVES, LowPrecision, kept_nodes
 
@@ -92,7 +92,7 @@ def check_convertible(proto: onnx.ModelProto, source: str = "the model") -> None
             f"{source} is in {metadata[PRECISION_KEY]} already; convert the float32 file that "
             "`drs-export onnx` wrote"
         )
-    if has_pixel_io(proto):
+    if has_uint8_io(proto):
         raise ExportError(
             f"{source} takes uint8 pixels; convert the file that was exported with --io float32, "
             "and give --io uint8 there"

@@ -16,7 +16,7 @@ from drsformer.context import Context
 from drsformer.contract import Image, padded_size
 from drsformer.errors import DRSformerError
 from drsformer.export.cost import cost_of_file
-from drsformer.export.deployment import Target
+from drsformer.export.deployment import Runtime
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import ExportSettings
 from drsformer.files import sha256_of, written_whole
@@ -213,8 +213,8 @@ def _files(plan: Plan, folder: Path, context: Context) -> CandidateFiles:
     for form in plan.forms:
         context.step(f"exporting the {form} network")
         made[form] = folder / f"{form}.onnx"
-        target = "any" if form == "plain" else cast(Target, form)
-        settings = ExportSettings(plain=form == "plain", target=target)
+        runtime: Runtime = "any" if form == "plain" else cast(Runtime, form)
+        settings = ExportSettings(plain=form == "plain", runtime=runtime)
         onnx_from_checkpoint(plan.checkpoint, made[form], settings)
     return CandidateFiles(plan.checkpoint, **made)
 

@@ -110,7 +110,7 @@ def run_demo(folder: Path, photo: Path | None, seed: int, context: Context = QUI
     rainy = _rain_on(clean, seed)
     context.step("exporting the shipped checkpoint")
     model = folder / "demo.onnx"
-    onnx_from_checkpoint(WEIGHTS, model, ExportSettings(), on_step=context.step)
+    onnx_from_checkpoint(WEIGHTS, model, ExportSettings(), context)
     context.step("deraining")
     with Derainer(model) as derainer:
         derained = derainer.derain(rainy)

@@ -1,67 +1,101 @@
 """`drs-export inspect`: what a file is and how it was made."""
 
-import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.table import Column, Table
 
 from drsformer.contract import shape_text
 from drsformer.errors import one_line
-from drsformer.export.cost import Costs, cost_of_file
+from drsformer.export.cost import Cost, Costs, cost_of_file
 from drsformer.export.inspection import describe
 
-FILE = click.Path(path_type=Path, dir_okay=False)
+from .options import FILE, packed
+from .output import STDOUT, Output, output_options
+from .sizes import SIZE
+
+SHORT, LONG = 100, 4000  # longest value, characters, without and with -v
+DETAIL = {("graph", "node types"), ("made by", "calibration"), ("made by", "rewrites")}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `inspect`."""
+
+    file: Path
+    cost: bool
+    size: tuple[int, int]
+    output: Output
 
 
 @click.command()
 @click.argument("file", type=FILE)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 @click.option("--cost", is_flag=True, help="Count what an ONNX file computes and moves, instead.")
-@click.option("--height", default=256, show_default=True, help="For --cost, pixels.")
-@click.option("--width", default=256, show_default=True, help="For --cost, pixels.")
-def inspect(file: Path, as_json: bool, cost: bool, height: int, width: int) -> None:
+@click.option(
+    "--size", type=SIZE, default="256x256", show_default=True, help="Input of --cost, pixels."
+)
+@output_options
+@packed(Options)
+def inspect(options: Options) -> None:
     """Show what a checkpoint, an ONNX FILE or an engine is and how it was made."""
-    if cost:
+    file, output = options.file, options.output
+    if options.cost:
+        height, width = options.size
         costs = cost_of_file(file, height=height, width=width)
-        if as_json:
-            click.echo(json.dumps(asdict(costs), indent=2))
-        else:
-            _print_costs(costs)
+        output.result(
+            f"{file}: {costs.total.macs / 1e9:.2f} GMAC for an input of {shape_text(costs.shape)}"
+        )
+        _print_costs(costs, output)
+        output.write_json(asdict(costs), inputs=[file])
         return
     description = describe(file)
-    if as_json:
-        click.echo(json.dumps(description, indent=2))
-        return
+    about = description["file"]
+    output.result(f"{file}: {about['kind']}, {about['bytes'] / 1e6:.1f} MB")
+    _print(_table_of(description, output.verbose), output)
+    output.write_json(description, inputs=[file])
+
+
+def _print(table: RenderableType, output: Output) -> None:
+    Console(stderr=output.json_path == STDOUT).print(table)
+
+
+def _table_of(description: dict[str, Any], verbose: bool) -> Table:
+    """Return the sections one below the other; long lists are left out unless verbose."""
     table = Table("", "", Column("", overflow="fold"), show_header=False, box=None, pad_edge=False)
     for section, values in description.items():
         table.add_row(f"[bold]{section}[/bold]", "", "")
         for name, value in values.items():
-            table.add_row("", name, escape(one_line(_shown(value), limit=4000)))
-    Console().print(table)
+            if verbose or (section, name) not in DETAIL:
+                text = one_line(_shown(value), limit=LONG if verbose else SHORT)
+                table.add_row("", name, escape(text))
+    return table
 
 
-def _print_costs(costs: Costs) -> None:
+def _print_costs(costs: Costs, output: Output) -> None:
     """Print a table by stage and one by kind of operator."""
-    for title, rows in (("stage", costs.by_stage), ("operator", costs.by_kind)):
-        table = Table(title)
-        for name in ("count", "GMAC", "share", "weights MB", "features MB"):
-            table.add_column(name, justify="right")
-        for row in (*rows, costs.total):
-            share = f"{100 * row.macs / costs.total.macs:.1f} %"
-            megabytes = (f"{size / 1e6:,.1f}" for size in (row.weight_bytes, row.feature_bytes))
-            if row is costs.total:
-                table.add_section()
-            table.add_row(row.part, f"{row.operators}", f"{row.macs / 1e9:.2f}", share, *megabytes)
-        Console().print(table)
-    click.echo(
-        f"for an input of {shape_text(costs.shape)}; features: what each of these "
-        "operators reads and writes, once, in float32, everything between them fused"
+    _print(_table_of_costs("stage", costs.by_stage, costs.total), output)
+    _print(_table_of_costs("operator", costs.by_kind, costs.total), output)
+    output.detail(
+        "count: operators that multiply matrices; features: what each of them reads and writes, "
+        "once, in float32, with everything between them fused"
     )
+
+
+def _table_of_costs(title: str, rows: tuple[Cost, ...], total: Cost) -> Table:
+    table = Table(title)
+    for name in ("count", "GMAC", "share", "weights MB", "features MB"):
+        table.add_column(name, justify="right")
+    for row in (*rows, total):
+        share = f"{100 * row.macs / total.macs:.1f} %"
+        megabytes = (f"{size / 1e6:,.1f}" for size in (row.weight_bytes, row.feature_bytes))
+        if row is total:
+            table.add_section()
+        table.add_row(row.part, f"{row.operators}", f"{row.macs / 1e9:.2f}", share, *megabytes)
+    return table
 
 
 def _shown(value: Any) -> str:

@@ -1,59 +1,90 @@
 """`drs-export onnx`: a checkpoint becomes a validated ONNX file."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 import click
 
-from drsformer.export.deployment import Target
+from drsformer.export.deployment import Runtime
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import DEFAULT_OPSET, ExportSettings
 
+from .options import FILE, packed
+from .output import Output, output_options
 from .printing import print_exported
 from .progress import progress
+from .sizes import SIZE
 
-FILE = click.Path(path_type=Path, dir_okay=False)
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `onnx`."""
+
+    checkpoint: Path
+    path: Path
+    opset: int
+    batch: int | None
+    size: tuple[int, int] | None
+    runtime: Runtime
+    plain: bool
+    io: Literal["float32", "uint8"]
+    output: Output
+
+    def settings(self) -> ExportSettings:
+        """Return what the export room needs to know; raises ExportError as it does."""
+        height, width = self.size or (None, None)
+        return ExportSettings(
+            self.opset, self.batch, height, width, self.plain, self.runtime, self.io
+        )
 
 
 @click.command()
 @click.argument("checkpoint", type=FILE)
-@click.option("--output", "-o", type=FILE, required=True, help="The .onnx file to write.")
-@click.option("--opset", default=DEFAULT_OPSET, show_default=True, help="Standard operator set.")
-@click.option("--batch", type=int, help="Fix the batch size (default: dynamic).")
-@click.option("--height", type=int, help="Fix the height, pixels, a multiple of 8.")
-@click.option("--width", type=int, help="Fix the width, pixels, a multiple of 8.")
+@click.option("--output", "-o", "path", type=FILE, required=True, help="The .onnx file to write.")
 @click.option(
-    "--target",
-    type=click.Choice(get_args(Target)),
+    "--opset", default=DEFAULT_OPSET, show_default=True, help="Version of the ONNX operator set."
+)
+@click.option("--batch", type=int, help="Fix the batch size; it is dynamic by default.")
+@click.option(
+    "--size",
+    type=SIZE,
+    help="Fix height and width, pixels, multiples of 8; both are dynamic by default.",
+)
+@click.option(
+    "--runtime",
+    type=click.Choice(get_args(Runtime)),
     default="any",
     show_default=True,
-    help="The runtime to be fast in: ONNX Runtime on a CPU (more nodes), or OpenVINO.",
+    help="Shape the graph to be fast in ONNX Runtime on a CPU (ort: more nodes) or in OpenVINO; "
+    "the file runs everywhere.",
 )
-@click.option("--plain", is_flag=True, help="Export the untransformed network, for comparison.")
+@click.option("--plain", is_flag=True, help="Export the plain network, for comparison.")
 @click.option(
     "--io",
     type=click.Choice(["float32", "uint8"]),
     default="float32",
     show_default=True,
-    help="Type of input and output; with uint8 pixels go in and pixels come out.",
+    help="Type of input and output; uint8 puts scaling and rounding into the graph.",
 )
-def onnx(
-    checkpoint: Path,
-    output: Path,
-    opset: int,
-    batch: int | None,
-    height: int | None,
-    width: int | None,
-    target: Target,
-    plain: bool,
-    io: Literal["float32", "uint8"],
-) -> None:
+@output_options
+@packed(Options)
+def onnx(options: Options) -> None:
     """Export CHECKPOINT to a validated ONNX file.
 
     The file is written only if ONNX Runtime gives the same output as the plain PyTorch network.
-    The report lies beside it as FILE.validation.json.
+    The validation report is written beside it, with the suffix .validation.json.
     """
-    settings = ExportSettings(opset, batch, height, width, plain, target, io)
     with progress() as context:
-        exported = onnx_from_checkpoint(checkpoint, output, settings, on_step=context.step)
-    print_exported(exported)
+        exported = onnx_from_checkpoint(
+            options.checkpoint, options.path, options.settings(), context
+        )
+    print_exported(exported, options.output)
+    result = {
+        "path": str(exported.path),
+        "bytes": exported.path.stat().st_size,
+        "nodes": exported.nodes,
+        "validation": exported.report.to_dict(),
+    }
+    written = (options.checkpoint, exported.path, exported.report_path)
+    options.output.write_json(result, inputs=written)

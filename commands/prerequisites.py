@@ -32,7 +32,7 @@ from drsformer.export.engine.engine_from_onnx import contract_of
 from drsformer.export.graph import load_onnx
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import ExportSettings
-from drsformer.export.uint8_io import check_pixels_agree, with_pixel_io
+from drsformer.export.uint8_io import check_uint8_io, with_uint8_io
 from drsformer.files import sha256_of, written_whole
 
 from .output import Output
@@ -96,7 +96,7 @@ def exported(
             f"{beside} is where the float32 export of {source} goes; give the output another name"
         )
     with progress() as context:
-        made = onnx_from_checkpoint(source, path, ExportSettings(io=io), on_step=context.step)
+        made = onnx_from_checkpoint(source, path, ExportSettings(io=io), context)
     size = made.path.stat().st_size / 1e6
     output.note(f"{made.path}: {size:.1f} MB, {made.nodes} nodes, agrees with the checkpoint")
     return path
@@ -219,9 +219,9 @@ def _unconverted(
             f"{source.path} has {dtype} input and output, and --io says {source.io}; export or "
             f"convert it with --io {source.io}"
         )
-    made = with_pixel_io(proto)
+    made = with_uint8_io(proto)
     path = beside.with_name(f"{source.path.stem}.uint8.onnx")
-    check_pixels_agree(runnable(made), str(path))
+    check_uint8_io(runnable(made), str(path))
     with written_whole(path, inputs=[source.path]) as temporary:
         temporary.write_bytes(made.SerializeToString(deterministic=True))
     output.note(f"{path}: the same model with uint8 input and output")

@@ -2,34 +2,39 @@
 
 from collections import Counter
 
-import click
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from drsformer.calibration.convert import Converted
 from drsformer.calibration.evaluate.report import NO_REGRESSION, Line
 from drsformer.contract import shape_text
-from drsformer.export.check_against_pytorch import Report
+from drsformer.export.check_against_pytorch import AgreementReport
 from drsformer.export.onnx_from_checkpoint import Exported
 
 from .output import Output
 
+BRIEF = Output()
 
-def print_exported(exported: Exported) -> None:
-    """Print the summary of an export."""
-    Console().print(report_table(exported.report))
-    if exported.report.rewrite_error_float64 is not None:
-        error = exported.report.rewrite_error_float64
-        click.echo(f"rewritten against plain network in float64: max error {error:.1e}")
-    size = exported.path.stat().st_size / 1e6
-    click.echo(
-        f"{exported.path}: {size:.1f} MB, {exported.nodes} nodes, agrees with the checkpoint"
+
+def print_exported(exported: Exported, output: Output = BRIEF) -> None:
+    """Print the result of an export: one line, and the comparisons as detail."""
+    report = exported.report
+    output.result(
+        f"{exported.path}: {exported.path.stat().st_size / 1e6:.1f} MB, {exported.nodes} nodes, "
+        f"agrees with the checkpoint to {report.max_error:.1e}"
     )
-    click.echo(f"{exported.report_path}: the validation report")
+    output.detail(report_table(report))
+    if report.rewrite_error_float64 is not None:
+        output.detail(
+            "deployment form against plain network, in float64: max error "
+            f"{report.rewrite_error_float64:.1e}"
+        )
+    output.detail(f"validation report: {escape(str(exported.report_path))}")
 
 
-def report_table(report: Report) -> Table:
+def report_table(report: AgreementReport) -> Table:
+    """Return a table with one row for each tensor on each input."""
     table = Table("input", "tensor", "max error", "mean error", "PSNR dB", "")
     for row in report.rows:
         table.add_row(

@@ -41,7 +41,7 @@ def validate(file: Path, checkpoint: Path | None, output: Output) -> None:
 
 def _validate_onnx(file: Path, checkpoint: Path, output: Output) -> None:
     with progress() as context:
-        report = validate_file(file, checkpoint, on_step=context.step)
+        report = validate_file(file, checkpoint, context)
     if report.passed:
         output.result(f"{file}: agrees with {checkpoint}")
     row = report.first_divergence

@@ -1,11 +1,11 @@
-"""Checkpoint files: read without running code, checked before anything is built on them.
+"""Reads checkpoint files without running code in them, and checks them before they are used.
 
     checkpoint = checkpoint_from_file(Path("deraining.pth"))
     model = checkpoint.model()
 
-PyTorch files (.pth, .pt, any other suffix) are read with `weights_only=True`; the state dict may
-be the whole file or lie under `params`, `params_ema` or `state_dict`, and its keys may carry the
-`module.` of a data-parallel run. Files named .safetensors hold the bare state dict.
+PyTorch files (.pth, .pt or any other suffix) are read with `weights_only=True`. The state dict may
+be the whole file or be under `params`, `params_ema` or `state_dict`, and its keys may begin with
+the `module.` of a data-parallel run. A .safetensors file holds a bare state dict.
 """
 
 import pickle
@@ -25,10 +25,12 @@ from drsformer.errors import CheckpointError
 from drsformer.files import check_readable, sha256_of
 from drsformer.model import DRSformer
 
-CONTAINER_KEYS = ("params", "params_ema", "state_dict")  # first found wins
+CONTAINER_KEYS = ("params", "params_ema", "state_dict")  # the first that is found is used
 PARALLEL_PREFIX = "module."
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-_REFUSALS = re.compile("global|operand|unsupported", re.IGNORECASE)  # in the unpickler's messages
+_REFUSALS = re.compile(
+    "global|operand|unsupported", re.IGNORECASE
+)  # words of the unpickler's messages
 EXAMPLES = 3  # names shown per kind of mismatch
 
 State = dict[str, Tensor]
@@ -36,14 +38,14 @@ State = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file's weights, proved to be those of one DRSformer.
+    """The weights of a file, checked to be those of a DRSformer.
 
     Attributes:
-        path: where they came from.
-        sha256: of the file's bytes, hex.
-        container: the key they lay under, or "" for a bare state dict.
-        state: parameter name to float32 tensor, all finite.
-        config: the network they belong to.
+        path: the file.
+        sha256: SHA-256 of the file, hexadecimal.
+        container: the key that the state dict was under, or "" for a bare state dict.
+        state: parameter name to float32 tensor; all numbers are finite.
+        config: the hyper-parameters of the network that has these weights.
     """
 
     path: Path
@@ -69,9 +71,9 @@ def checkpoint_from_file(path: Path) -> Checkpoint:
         The checked weights.
 
     Raises:
-        CheckpointError: the file is missing, unreadable, truncated or would run code; its keys
-            are not a DRSformer's (missing, unexpected and misshapen ones are listed); a tensor
-            holds NaN or Inf.
+        CheckpointError: the file is missing, unreadable or truncated, or would run code; or its
+            parameters are not those of a DRSformer (the message lists missing, unexpected and
+            misshapen ones); or a tensor holds NaN or Inf.
     """
     check_readable(path, CheckpointError, "expected a .pth, .pt or .safetensors file")
     loaded = _load_safetensors(path) if path.suffix == ".safetensors" else _load_pickle(path)
@@ -88,15 +90,15 @@ def checkpoint_from_file(path: Path) -> Checkpoint:
 
 
 def _load_pickle(path: Path) -> Any:
-    """Unpickle tensors and plain containers only; whatever else is asked for is refused."""
+    """Unpickle tensors and plain containers; refuse a file that asks for anything else."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about storage formats of old files
+            warnings.simplefilter("ignore")  # old files cause warnings about their storage format
             _check_archive(path)
             return torch.load(path, map_location="cpu", weights_only=True)
     except CheckpointError:
         raise
-    except Exception as error:  # hostile bytes make the unpickler fail in any way it likes
+    except Exception as error:  # hostile bytes can make the unpickler raise anything
         if isinstance(error, pickle.UnpicklingError) and _REFUSALS.search(str(error)):
             raise CheckpointError(
                 f"{path} was refused: besides tensors it holds instructions that could run code "
@@ -107,7 +109,7 @@ def _load_pickle(path: Path) -> Any:
 
 
 def _check_archive(path: Path) -> None:
-    """Raise CheckpointError if a checksum in the file is wrong; PyTorch does not look at them."""
+    """Raise CheckpointError if a checksum in the file is wrong; PyTorch does not check them."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -155,23 +157,23 @@ def _unwrap(path: Path, loaded: Any) -> tuple[str, State]:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether a value is a dense float tensor whose numbers are all really there."""
+    """Return whether a value is a dense float tensor whose storage holds all its numbers."""
     if not isinstance(value, Tensor) or value.is_nested or value.is_quantized:
         return False
     if value.layout != torch.strided or value.device.type != "cpu" or value.dtype not in FLOATS:
         return False
-    # a forged stride of 0 would make a few bytes claim terabytes
+    # with a forged stride of 0, a few bytes could claim to be terabytes
     return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 
 def _checked_config(path: Path, state: State) -> DRSformerConfig:
-    """Return the configuration whose network has exactly these names and shapes."""
+    """Return the configuration whose network has exactly these parameters."""
     try:
         config = config_from_state_dict(state)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: not a DRSformer checkpoint: {error}") from error
     except KeyError as error:
-        # say what is amiss against the published network, the likeliest one meant
+        # compare with the published network, which is the likeliest one
         mismatch = _mismatch(_blank(DRSformerConfig()).state_dict(), state)
         raise CheckpointError(f"{path}: not a DRSformer checkpoint: {mismatch}") from error
     mismatch = _mismatch(_blank(config).state_dict(), state)
@@ -187,7 +189,7 @@ def _blank(config: DRSformerConfig) -> DRSformer:
 
 
 def _mismatch(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """Say which keys differ, a few of each kind and how many; "" if none."""
+    """Return which parameters differ: a few of each kind and how many; "" if none do."""
     kinds = {
         "missing": [name for name in expected if name not in found],
         "unexpected": [name for name in found if name not in expected],

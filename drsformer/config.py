@@ -1,4 +1,4 @@
-"""The network's hyper-parameters, and how to read them off a state dict."""
+"""The network's hyper-parameters, and how to read them from a state dict."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ LEVELS = ("encoder_level1", "encoder_level2", "encoder_level3", "latent")
 
 
 class HasShape(Protocol):
-    """Anything with a shape: a torch tensor, a numpy array, a safetensors slice."""
+    """Anything that has a shape: a torch tensor, a numpy array, a safetensors slice."""
 
     @property
     def shape(self) -> Any: ...
@@ -21,17 +21,17 @@ class HasShape(Protocol):
 
 @dataclass(frozen=True)
 class DRSformerConfig:
-    """Constructor arguments of `DRSformer`; the defaults are the paper's.
+    """The hyper-parameters of `DRSformer`; the defaults are those of the paper.
 
     Attributes:
-        dim: width D of the first level, channels; level i has D * 2**i.
+        dim: width D of level 1, channels; each further level is twice as wide.
         num_blocks: transformer blocks in levels 1, 2, 3 and the latent.
         heads: attention heads in levels 1, 2, 3 and the latent.
         hidden: feed-forward width h in levels 1, 2, 3, the latent and `decoder_level1`
-            (whose width is 2D), channels. The paper's int(width * 2.66).
+            (whose width is 2D), channels. The paper has int(width * 2.66).
         bias: whether the block convolutions and the output have a bias.
         layer_norm: "WithBias" centres and shifts, "BiasFree" only scales.
-        mefc: whether the mixture-of-experts compensators are there (Rain200H, DID, DDN).
+        mefc: whether the network has the two MEFCs (those for Rain200H, DID and DDN do).
     """
 
     dim: int = 48
@@ -44,39 +44,39 @@ class DRSformerConfig:
 
     @property
     def variant(self) -> str:
-        """The name users know the network by."""
+        """The network's name for users, with or without MEFC."""
         return variant(mefc=self.mefc)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as JSON-ready values."""
+        """Return the hyper-parameters as JSON-ready values."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
 def variant(*, mefc: bool) -> str:
-    """Return the name users know the network by."""
+    """Return the network's name for users."""
     return "DRSformer with MEFC" if mefc else "DRSformer without MEFC"
 
 
 def hidden_from_factor(dim: int, factor: float) -> tuple[int, int, int, int, int]:
-    """Return the five feed-forward widths that an expansion factor stands for."""
+    """Return the five feed-forward widths for an expansion factor."""
     widths = (dim, dim * 2, dim * 4, dim * 8, dim * 2)
     a, b, c, d, e = (int(width * factor) for width in widths)
     return a, b, c, d, e
 
 
 def config_from_state_dict(state: Mapping[str, HasShape]) -> DRSformerConfig:
-    """Read every hyper-parameter off the names and shapes of a state dict.
+    """Read every hyper-parameter from the names and shapes of a state dict.
 
     Args:
-        state: parameter name to tensor; only names and shapes are looked at.
+        state: parameter name to tensor; only names and shapes are read.
 
     Returns:
-        The configuration whose network has these parameters, if one has: loading with
-        `strict=True` is what proves it.
+        The configuration whose network has these parameters, if there is one. Only loading
+        the state dict with `strict=True` shows that there is.
 
     Raises:
-        KeyError: a key that every DRSformer has is missing; its name is the argument.
-        CheckpointError: sizes that no DRSformer can have.
+        KeyError: a parameter that every DRSformer has is missing; its name is the argument.
+        CheckpointError: the sizes are none that a DRSformer can have.
     """
     config = DRSformerConfig(
         dim=_size(state, "patch_embed.proj.weight"),
@@ -92,7 +92,7 @@ def config_from_state_dict(state: Mapping[str, HasShape]) -> DRSformerConfig:
 
 
 def _check_widths(config: DRSformerConfig) -> None:
-    """Raise CheckpointError where channels cannot be halved or do not divide among the heads."""
+    """Raise CheckpointError if channels cannot be halved or cannot be split into the heads."""
     if config.dim < 2 or config.dim % 2:
         raise CheckpointError(f"the width is {config.dim}; it must be even, to be halved")
     if min(config.hidden) < 1:
@@ -111,7 +111,7 @@ def _per_level(
 
 
 def _depth(state: Mapping[str, HasShape], level: str) -> int:
-    """Count the blocks of a level; a forged index must not make a network of that size."""
+    """Count the blocks of a level: a forged index must not build a network of that size."""
     pattern = re.compile(rf"{level}\.(\d+)\.")
     return len({m[1] for m in map(pattern.match, state) if m})
 
@@ -125,6 +125,6 @@ def _hidden(state: Mapping[str, HasShape], level: str) -> int:
 
 
 def _size(state: Mapping[str, HasShape], name: str) -> int:
-    """Return a tensor's first size; a scalar has none and counts as 0."""
+    """Return a tensor's first size; 0 for a scalar, which has none."""
     shape = state[name].shape
     return int(shape[0]) if len(shape) else 0

@@ -1,14 +1,14 @@
-"""DRSformer, the whole network in this one file.
+"""The plain network: DRSformer, all of it in this one file.
 
 Chen, Li, Li, Pan, "Learning A Sparse Transformer Network for Effective Image Deraining",
-CVPR 2023 (arXiv 2303.11950). Section numbers below are the paper's.
+CVPR 2023 (arXiv 2303.11950). The section numbers below are those of the paper.
 
-Letters in the margins: B batch, C channels, H height, W width, N = H*W,
+Letters in shapes: B batch, C channels, H height, W width, N = H*W,
 c = C / heads (channels of one head), h hidden channels of the feed-forward.
 
-The parameter names are the contract with the published checkpoints; changing an attribute's
-name here breaks loading. This is the plain network, written to be read and compared with;
-what is exported is its rewritten form (`drsformer.export.rewrites`).
+The published checkpoints contain the parameter names, so renaming an attribute here breaks
+loading. The plain network is written to be read and to be compared with; what is exported is the
+deployment form (`drsformer.export.deployment`), which computes the same.
 """
 
 import torch
@@ -25,13 +25,13 @@ MEFC_STEPS = 4
 
 
 def top_k_counts(channels: int) -> tuple[int, ...]:
-    """Return how many scores each of the four maps keeps per row of `channels` scores."""
-    # float division and truncation, as the checkpoints were trained with
+    """Return how many scores each of the four sparse maps keeps per row of `channels` scores."""
+    # the checkpoints were trained with float division and truncation
     return tuple(int(channels * n / d) for n, d in TOP_K_FRACTIONS)
 
 
 class Affine(nn.Module):
-    """A norm's scale and, unless BiasFree, its offset; a module for the sake of their names."""
+    """A norm's scale and, unless BiasFree, its offset; the module gives them their names."""
 
     weight: nn.Parameter
     bias: nn.Parameter | None
@@ -54,7 +54,7 @@ class LayerNorm(nn.Module):
         centred = x - x.mean(1, keepdim=True)
         scale = torch.rsqrt(centred.square().mean(1, keepdim=True) + LAYER_NORM_EPS)
         weight, bias = self.body.weight, self.body.bias
-        if bias is None:  # BiasFree: the variance is about the mean, the numerator is not centred
+        if bias is None:  # BiasFree: the variance is centred, the numerator is not
             return x * scale * weight[:, None, None]
         return centred * scale * weight[:, None, None] + bias[:, None, None]
 
@@ -91,7 +91,7 @@ class Attention(nn.Module):
 
 
 def sparse_softmax(scores: Tensor, count: int) -> Tensor:
-    """Softmax over the `count` largest entries of each row; exactly `count` are kept."""
+    """Return the softmax over the `count` largest entries of each row; exactly `count` are kept."""
     kept = scores.topk(count, dim=-1).indices  # (B, heads, c, count)
     masked = torch.full_like(scores, -torch.inf).scatter(-1, kept, scores.gather(-1, kept))
     return masked.softmax(-1)  # (B, heads, c, c)
@@ -168,7 +168,7 @@ class DilatedExpert(nn.Module):
 
 
 class ExpertStep(nn.Module):
-    """Eight gated experts, mixed back to C channels and added to the input."""
+    """Eight gated experts, whose joined outputs are mixed to C channels and added to the input."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -185,7 +185,7 @@ class ExpertStep(nn.Module):
 
 
 class ExpertGates(nn.Module):
-    """One weight per step and expert from the image's average feature."""
+    """The gates: one weight for each step and expert, from the image's average feature."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -212,7 +212,7 @@ class Pointwise(nn.Module):
 
 
 class Experts(nn.Module):
-    """The preprocessing convolution and the four expert steps."""
+    """The convolution `preprocess` and the four expert steps."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -220,7 +220,7 @@ class Experts(nn.Module):
         self._ops = nn.ModuleList([ExpertStep(dim) for _ in range(MEFC_STEPS)])
 
     def steps(self) -> list[ExpertStep]:
-        """Return the four steps by their type."""
+        """Return the four steps, typed."""
         return [step for step in self._ops if isinstance(step, ExpertStep)]
 
     def forward(self, x: Tensor, gates: Tensor) -> Tensor:  # (B, C, H, W), (B, steps, experts)
@@ -238,7 +238,7 @@ class MEFC(nn.Module):
         self.layers = nn.ModuleList([ExpertGates(dim), Experts(dim)])
 
     def parts(self) -> tuple[ExpertGates, Experts]:
-        """Return the two layers by their types."""
+        """Return the two layers, typed."""
         gates, experts = self.layers
         assert isinstance(gates, ExpertGates) and isinstance(experts, Experts)
         return gates, experts
@@ -249,7 +249,7 @@ class MEFC(nn.Module):
 
 
 class Resample(nn.Module):
-    """A 3x3 convolution followed by a pixel shuffle, either way, by 2."""
+    """A 3x3 convolution followed by a pixel shuffle or unshuffle by 2."""
 
     def __init__(self, dim: int, out: int, shuffle: nn.Module) -> None:
         super().__init__()
@@ -260,17 +260,17 @@ class Resample(nn.Module):
 
 
 def downsample(dim: int) -> Resample:
-    """(B, C, H, W) -> (B, 2C, H/2, W/2)."""
+    """Return the module (B, C, H, W) -> (B, 2C, H/2, W/2)."""
     return Resample(dim, dim // 2, nn.PixelUnshuffle(2))
 
 
 def upsample(dim: int) -> Resample:
-    """(B, C, H, W) -> (B, C/2, 2H, 2W)."""
+    """Return the module (B, C, H, W) -> (B, C/2, 2H, 2W)."""
     return Resample(dim, dim * 2, nn.PixelShuffle(2))
 
 
 class PatchEmbed(nn.Module):
-    """Image to features."""
+    """A 3x3 convolution from the image to features."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()

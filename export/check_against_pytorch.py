@@ -1,21 +1,21 @@
-"""Proof that an exported file computes what the checkpoint's plain network computes.
+"""Checks that an exported file computes what the checkpoint's plain network computes.
 
-Polygraphy runs both on the same inputs and compares; the reference is always the plain PyTorch
-network in float32, never the rewritten one.
+Polygraphy runs both on the same inputs and compares them. The reference is always the plain
+PyTorch network, never the deployment form.
 
-Two questions are asked apart, because top-k is discontinuous: two float32 runs of one network may
-part at a near tie, by far more than rounding.
+The check answers two questions separately, because top-k is discontinuous: two float32 runs of
+one network may select different entries at a near tie, and then differ by far more than rounding.
 
     1. Is the deployment form the same function? In float64, where near ties do not flip, it must
-       equal the plain network to `MAX_REWRITE_ERROR`: that tells apart the smallest mistake.
-    2. Does the file, in ONNX Runtime and float32, give what plain PyTorch gives? To `MAX_ERROR`;
-       or, where the network is so touchy that float32 PyTorch itself strays further from float64
-       when the input moves in its last bit, to `NOISE_FACTOR` times that.
+       equal the plain network to `MAX_REWRITE_ERROR`. Even a small mistake exceeds that.
+    2. Does the file, in ONNX Runtime and float32, give the output of plain PyTorch? It must do so
+       to `MAX_ERROR`. Some networks are so sensitive that float32 PyTorch itself differs more
+       from float64 when the last bit of the input changes; there, `NOISE_FACTOR` times that
+       difference is allowed.
 """
 
 import copy
 import json
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,41 +34,40 @@ from polygraphy.comparator import Comparator, PsnrCompareFunc, SimpleCompareFunc
 from polygraphy.logger import G_LOGGER
 
 from drsformer import __version__
+from drsformer.context import QUIET, Context
 from drsformer.contract import CONTRACT, shape_text
 from drsformer.errors import AgreementError
 from drsformer.model import DRSformer
 
 from .cpu_session import cpu_session
-from .deployment import Target, deployment_from_model
+from .deployment import Runtime, deployment_from_model
 from .graph import metadata_of
 from .onnx_ops import STAGE_PREFIX
 from .ops import TorchOps
 
 MAX_REWRITE_ERROR = 1e-9  # in float64; 1e-14 is usual
-MAX_ERROR = 5e-4  # of the output, whose range is [0, 1]: an eighth of an 8-bit level; 1e-6 is usual
+MAX_ERROR = 5e-4  # the output's range is [0, 1]: an eighth of an 8-bit level; 1e-6 is usual
 NOISE_FACTOR = 4.0
 NOISE_DRAWS = 3
-STAGE_PSNR_DB = 60.0  # a stage below this has diverged; float32 rounding leaves 100 dB and more
-MOST_PIXELS = 2**18  # of a batch; PyTorch needs about 40 KB for each in the full network
+STAGE_PSNR_DB = 60.0  # a stage below this has diverged; rounding leaves 100 dB and more
+MOST_PIXELS = 2**18  # in a batch; PyTorch needs about 40 KB for each in the full network
 SHAPES = ((1, 3, 64, 64), (1, 3, 48, 80), (2, 3, 40, 56))
 
 Shape = tuple[int, int, int, int]
-OnStep = Callable[[str], None]
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One tensor on one input.
+class TensorComparison:
+    """How far one tensor of the file is from the reference, on one input.
 
     Attributes:
-        shape: of the input, (N, 3, H, W).
-        tensor: stage name, or "output".
+        shape: shape of the input, (N, 3, H, W).
+        tensor: name of the stage, or "output".
         max_error: largest absolute difference.
         mean_error: mean absolute difference.
-        psnr_db: against the reference's maximum, dB; None where both are equal.
-        passed: whether it is within tolerance.
-        noise: the plain network's own float32 error on this input, where it had to be measured.
+        psnr_db: PSNR with the reference's maximum as peak, dB; None where both are equal.
+        passed: whether the tensor is within tolerance.
+        noise: the plain network's own float32 error on this input; None where it was not needed.
     """
 
     shape: Shape
@@ -81,15 +80,15 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What was compared and how it went; stored as JSON beside the file.
+class AgreementReport:
+    """What was compared and with which result; it is stored as JSON beside the file.
 
-    `rewrite_error_float64` answers question 1 (None for a file in plain form), `rows` question 2.
+    `rewrite_error_float64` answers question 1 (it is None for a plain file), `rows` question 2.
     """
 
     model_sha256: str
     checkpoint_sha256: str
-    rows: tuple[Row, ...]
+    rows: tuple[TensorComparison, ...]
     rewrite_error_float64: float | None = None
     reference: str = "plain DRSformer, PyTorch float32"
     runtime: str = f"ONNX Runtime {onnxruntime.__version__}, CPU"
@@ -102,27 +101,36 @@ class Report:
     )
 
     @property
-    def outputs(self) -> tuple[Row, ...]:
-        """The rows that decide."""
+    def outputs(self) -> tuple[TensorComparison, ...]:
+        """The comparisons of the network's output; they alone decide whether the file passes."""
         return tuple(row for row in self.rows if row.tensor == CONTRACT.output_name)
 
     @property
     def passed(self) -> bool:
-        """Whether every output agrees."""
+        """Whether every output is within tolerance."""
         return all(row.passed for row in self.outputs)
 
     @property
-    def first_divergence(self) -> Row | None:
-        """The first row, in the order of computation, that is out of tolerance."""
+    def max_error(self) -> float:
+        """The largest absolute difference of an output."""
+        return max(row.max_error for row in self.outputs)
+
+    @property
+    def first_divergence(self) -> TensorComparison | None:
+        """The first tensor, in the order of computation, that is out of tolerance."""
         return next((row for row in self.rows if not row.passed), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the report as JSON-ready values."""
+        return asdict(self) | {"passed": self.passed}
 
     def to_json(self) -> str:
         """Return the report as indented JSON."""
-        return json.dumps(asdict(self) | {"passed": self.passed}, indent=2) + "\n"
+        return json.dumps(self.to_dict(), indent=2) + "\n"
 
 
 class PlainRunner(BaseRunner):  # type: ignore[misc]  # Polygraphy has no type information
-    """Runs the plain PyTorch network for Polygraphy, with its stages as further outputs."""
+    """Runs the plain PyTorch network for Polygraphy; its stages are additional outputs."""
 
     def __init__(self, model: DRSformer, stages: Sequence[str]) -> None:
         super().__init__(name="PyTorch")
@@ -134,93 +142,95 @@ class PlainRunner(BaseRunner):  # type: ignore[misc]  # Polygraphy has no type i
         return TensorMetadata().add(CONTRACT.input_name, np.float32, (None, 3, None, None))
 
     def infer_impl(self, feed_dict: dict[str, NDArray[np.float32]]) -> dict[str, Any]:
-        """Return stage outputs under the names the exported graph gives them, then the output."""
-        kept: dict[str, Any] = {}
+        """Return the stages, under the names they have in the exported graph, and the output."""
+        outputs: dict[str, Any] = {}
         hooks = [
-            self.model.get_submodule(stage).register_forward_hook(_keeper(kept, stage))
+            self.model.get_submodule(stage).register_forward_hook(_hook(outputs, stage))
             for stage in self.stages
         ]
         try:
             with torch.inference_mode():
                 image = torch.from_numpy(feed_dict[CONTRACT.input_name])
-                kept[CONTRACT.output_name] = self.model(image).contiguous().numpy()
+                outputs[CONTRACT.output_name] = self.model(image).contiguous().numpy()
         finally:
             for hook in hooks:
                 hook.remove()
         self.inference_time = 0.0
-        return kept
+        return outputs
 
 
-def _keeper(kept: dict[str, Any], stage: str) -> Callable[..., None]:
-    def keep(module: object, inputs: object, output: torch.Tensor) -> None:
-        kept[STAGE_PREFIX + stage] = output.contiguous().numpy()
+def _hook(outputs: dict[str, Any], stage: str) -> Callable[..., None]:
+    """Return a forward hook that stores the output of a stage."""
 
-    return keep
+    def store(module: object, inputs: object, output: torch.Tensor) -> None:
+        outputs[STAGE_PREFIX + stage] = output.contiguous().numpy()
+
+    return store
 
 
-def rewrite_error(model: DRSformer, target: Target = "any") -> float:
+def rewrite_error(model: DRSformer, runtime: Runtime = "any") -> float:
     """Return the largest difference of the deployment form from the plain network in float64.
 
     Raises:
-        AgreementError: it is above `MAX_REWRITE_ERROR`.
+        AgreementError: the difference is above `MAX_REWRITE_ERROR`.
     """
     exact = copy.deepcopy(model).double()
     image = torch.from_numpy(image_like((1, 3, 32, 40), seed=0)).double()
     with torch.inference_mode():
-        deployed = deployment_from_model(exact, target)(TorchOps(), image)
+        deployed = deployment_from_model(exact, runtime)(TorchOps(), image)
         error = float((deployed - exact(image)).abs().max())
     if not error <= MAX_REWRITE_ERROR:  # NaN fails too
         raise AgreementError(
-            f"the rewritten network differs from the plain one by {error:.2g} in float64, allowed "
-            f"{MAX_REWRITE_ERROR:g}; nothing was written; please report this"
+            f"the deployment form differs from the plain network by {error:.2g} in float64, "
+            f"allowed is {MAX_REWRITE_ERROR:g}; nothing was written; please report this"
         )
     return error
 
 
-def agreement(
+def check_against_pytorch(
     path: Path,
     model: DRSformer,
     *,
     hashes: tuple[str, str],
     stages: bool = False,
-    rewritten: float | None = None,
-    on_step: OnStep = log.info,
-) -> Report:
+    rewrite_error_float64: float | None = None,
+    context: Context = QUIET,
+) -> AgreementReport:
     """Compare an exported file with the plain network.
 
     Args:
         path: the ONNX file.
         model: the plain network, float32, eval mode.
         hashes: SHA-256 of the file and of the checkpoint, for the report.
-        stages: also compare the stages that the file names (the deployment form names them).
-        rewritten: what `rewrite_error` gave, for the report.
-        on_step: told what is being done.
+        stages: compare the stages too; a file in deployment form names them, a plain one does not.
+        rewrite_error_float64: the result of `rewrite_error`, for the report.
+        context: is told the shape of each input.
 
     Returns:
-        The report, passed or not.
+        The report, whether the file passes or not.
 
     Raises:
         AgreementError: ONNX Runtime cannot run the file, or its output is not finite.
     """
-    proto = _affordable(onnx.load(path))
+    proto = _with_affordable_sizes(onnx.load(path))
     names = stage_names(proto) if stages else []
     if names:
         marked = [STAGE_PREFIX + name for name in names]
         proto = modify_outputs(proto, outputs=[*marked, CONTRACT.output_name])
-    rows: list[Row] = []
+    rows: list[TensorComparison] = []
     with G_LOGGER.verbosity(G_LOGGER.CRITICAL):
         runners = [PlainRunner(model, names), OnnxrtRunner(lambda: _session(proto, path))]
         feeds = list(_feeds(_shapes(proto)))
-        results = Comparator.run(runners, data_loader=_told(feeds, on_step), streaming=True)
+        results = Comparator.run(runners, data_loader=_announced(feeds, context), streaming=True)
         for feed, result in zip(feeds, results, strict=True):
             rows += _compare(result, feed[CONTRACT.input_name], model)
-    return Report(hashes[0], hashes[1], tuple(rows), rewritten)
+    return AgreementReport(hashes[0], hashes[1], tuple(rows), rewrite_error_float64)
 
 
-def _affordable(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Free the fixed sizes of a file too large to run PyTorch at; its nodes do not depend on them.
+def _with_affordable_sizes(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Make the sizes of a file dynamic if they are fixed and too large to run PyTorch at.
 
-    Only the deployment form can be freed: it takes every size from a tensor, never from a constant.
+    Only the deployment form allows this: none of its nodes depends on the fixed sizes.
     """
     metadata = metadata_of(proto)
     dims = proto.graph.input[0].type.tensor_type.shape.dim
@@ -236,13 +246,13 @@ def _affordable(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def stage_names(proto: onnx.ModelProto) -> list[str]:
-    """Return the stages whose outputs a graph names, in order of computation."""
+    """Return the stages whose outputs have a name in the graph, in order of computation."""
     outputs = (output for node in proto.graph.node for output in node.output)
     return [name.removeprefix(STAGE_PREFIX) for name in outputs if name.startswith(STAGE_PREFIX)]
 
 
 def image_like(shape: Shape, seed: int) -> NDArray[np.float32]:
-    """Return smooth colours with fine grain, float32 (N, 3, H, W) in [0, 1]."""
+    """Return smooth colours with fine noise, float32 (N, 3, H, W) in [0, 1]."""
     rng = np.random.default_rng(seed)
     batch, channels, height, width = shape
     coarse = torch.from_numpy(rng.random((batch, channels, height // 8 + 1, width // 8 + 1)))
@@ -255,16 +265,17 @@ def _feeds(shapes: Sequence[Shape]) -> Iterator[dict[str, NDArray[np.float32]]]:
         yield {CONTRACT.input_name: image_like(shape, seed)}
 
 
-def _told(feeds: list[Any], on_step: OnStep) -> Iterator[Any]:
+def _announced(feeds: list[Any], context: Context) -> Iterator[Any]:
+    """Yield the inputs, each after a step of the progress."""
     for feed in feeds:
-        on_step(f"comparing at {shape_text(feed[CONTRACT.input_name].shape)}")
+        context.step(f"comparing at {shape_text(feed[CONTRACT.input_name].shape)}")
         yield feed
 
 
 def _shapes(proto: onnx.ModelProto) -> list[Shape]:
-    """Return the test shapes, with the sizes that the file fixes."""
+    """Return `SHAPES`, with the sizes that the file fixes in their place."""
     fixed = [dim.dim_value for dim in proto.graph.input[0].type.tensor_type.shape.dim]
-    return [tuple(f or s for f, s in zip(fixed, shape, strict=True)) for shape in SHAPES]  # type: ignore[misc]  # of four
+    return [tuple(f or s for f, s in zip(fixed, shape, strict=True)) for shape in SHAPES]  # type: ignore[misc]  # four of them
 
 
 def _session(proto: onnx.ModelProto, path: Path) -> onnxruntime.InferenceSession:
@@ -274,8 +285,8 @@ def _session(proto: onnx.ModelProto, path: Path) -> onnxruntime.InferenceSession
         raise AgreementError(f"ONNX Runtime cannot load {path}: {error}") from error
 
 
-def _compare(result: Any, image: NDArray[np.float32], model: DRSformer) -> list[Row]:
-    """Turn Polygraphy's comparison of one input into rows, in order of computation."""
+def _compare(result: Any, image: NDArray[np.float32], model: DRSformer) -> list[TensorComparison]:
+    """Compare the two results of Polygraphy on one input, in order of computation."""
     (_, (reference,)), (_, (found,)) = result
     errors, psnrs = SimpleCompareFunc()(reference, found), PsnrCompareFunc()(reference, found)
     rows = []
@@ -286,25 +297,25 @@ def _compare(result: Any, image: NDArray[np.float32], model: DRSformer) -> list[
             raise AgreementError(f"{name} holds NaN or Inf for an input of shape {image.shape}")
         maximum, mean, psnr = errors[name].max_absdiff, errors[name].mean_absdiff, psnrs[name].psnr
         if name == CONTRACT.output_name:
-            passed, noise = _judge(maximum, image, found[name], model)
+            passed, noise = _output_passes(maximum, image, found[name], model)
         else:
             passed, noise = psnr >= STAGE_PSNR_DB, None
         shape: Any = tuple(image.shape)
         decibels = round(psnr, 2) if np.isfinite(psnr) else None
-        rows.append(Row(shape, _shown(name), maximum, mean, decibels, passed, noise))
+        rows.append(TensorComparison(shape, _shown(name), maximum, mean, decibels, passed, noise))
     return rows
 
 
 def _shown(name: str) -> str:
-    """The stage's name; the last convolution's is told from the model's output after it."""
+    """Return a tensor's stage; the last convolution, `output` in the model, is the residual."""
     stage = name.removeprefix(STAGE_PREFIX)
     return "residual" if name != stage == CONTRACT.output_name else stage
 
 
-def _judge(
+def _output_passes(
     error: float, image: NDArray[Any], found: NDArray[Any], model: DRSformer
 ) -> tuple[bool, float | None]:
-    """Return whether the output passes and, where it had to be measured, the network's noise."""
+    """Return whether the output passes and, if it had to be measured, the network's own noise."""
     if error <= MAX_ERROR:
         return True, None
     noise, exact = _noise(image, model)
@@ -312,13 +323,13 @@ def _judge(
 
 
 def _noise(image: NDArray[Any], model: DRSformer) -> tuple[float, NDArray[Any]]:
-    """Return how far float32 strays from float64 under last-bit changes, and the float64 output."""
+    """Return how far float32 is from float64 when last bits change, and the float64 output."""
     rng = np.random.default_rng(0)
     double = copy.deepcopy(model).double()
     with torch.inference_mode():
         exact = double(torch.from_numpy(image).double()).numpy()
-        strays = [0.0]
+        errors = [0.0]
         for _ in range(NOISE_DRAWS):
             nudged = np.nextafter(image, rng.choice(np.array([-1, 2], np.float32), image.shape))
-            strays.append(float(np.abs(model(torch.from_numpy(nudged)).numpy() - exact).max()))
-    return max(strays), exact
+            errors.append(float(np.abs(model(torch.from_numpy(nudged)).numpy() - exact).max()))
+    return max(errors), exact

@@ -1,9 +1,9 @@
-"""What a graph has to compute and to move at a size: the floor under any runtime's time.
+"""Counts what a graph computes and moves at a given size: a lower bound on every runtime's time.
 
-Counted are the operators that multiply matrices (convolutions, MatMul, Gemm): their
-multiply-accumulates, and the bytes that each reads and writes once. Everything between them
-(sums, relus, norms, reshapes) is taken for fused into them, at no cost, which no runtime quite
-reaches: hence a floor.
+It counts the operators that multiply matrices (Conv, MatMul, Gemm): their multiply-accumulates,
+and the bytes that each reads and writes once. Everything between them (sums, relus, norms,
+reshapes) counts as fused into them, at no cost. No runtime quite reaches that, so the result is a
+lower bound.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,21 +18,21 @@ from drsformer.errors import ExportError
 
 from .graph import load_onnx
 
-BYTES = 4  # of a float32
+FLOAT32_BYTES = 4
 
 Shapes = Mapping[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The floor of one part of a graph.
+    """What one part of a graph computes and moves.
 
     Attributes:
-        part: the stage of the network, or the kind of operator.
-        operators: how many multiply matrices.
-        macs: multiply-accumulates.
-        weight_bytes: read once.
-        feature_bytes: of inputs read and outputs written by each operator, float32.
+        part: stage of the network, or kind of operator.
+        operators: number of operators that multiply matrices.
+        macs: their multiply-accumulates.
+        weight_bytes: size of their weights, each read once.
+        feature_bytes: size of the features that each of them reads and writes once, in float32.
     """
 
     part: str
@@ -44,13 +44,13 @@ class Cost:
 
 @dataclass(frozen=True)
 class Costs:
-    """The floor of a graph at one size.
+    """What a graph computes and moves at one size.
 
     Attributes:
-        shape: of the input, (N, 3, H, W).
-        by_stage: in the order of the network.
-        by_kind: by operator and kernel, the most multiply-accumulates first.
-        total: of everything.
+        shape: shape of the input, (N, 3, H, W).
+        by_stage: cost of each stage, in the order of the network.
+        by_kind: cost of each operator and kernel, the most multiply-accumulates first.
+        total: cost of the whole graph.
     """
 
     shape: tuple[int, int, int, int]
@@ -64,21 +64,23 @@ def cost_of_file(path: Path, *, batch: int = 1, height: int = 256, width: int = 
 
     Args:
         path: an ONNX file with one input (N, 3, H, W).
-        batch: images at once.
-        height: of the input, pixels; a multiple of 8.
-        width: likewise.
+        batch: number of images in the input.
+        height: height of the input, pixels, a multiple of 8.
+        width: width of the input, pixels, a multiple of 8.
 
     Returns:
         The costs by stage and by kind of operator.
 
     Raises:
-        ExportError: not an ONNX file, not of such an input, exported for another size, or a
-            graph whose sizes cannot be inferred (one that computes them while it runs).
+        ExportError: the file is not ONNX, has other inputs, was exported for another size, or
+            computes sizes while it runs, so that they cannot be inferred.
     """
     proto = load_onnx(path)
     shape = (batch, 3, height, width)
     _fix_input(proto, shape, path)
-    del proto.graph.value_info[:]  # symbolic sizes would win over the inferred ones
+    del proto.graph.value_info[
+        :
+    ]  # their symbolic sizes would take precedence over the inferred ones
     inferred = shape_inference.infer_shapes(proto, data_prop=True)
     shapes = _shapes(inferred.graph)
     rows = list(_rows(inferred.graph, shapes, path))
@@ -88,7 +90,7 @@ def cost_of_file(path: Path, *, batch: int = 1, height: int = 256, width: int = 
 
 
 def _fix_input(proto: onnx.ModelProto, shape: tuple[int, ...], path: Path) -> None:
-    """Give the only input its size."""
+    """Fix the size of the only input."""
     inputs = proto.graph.input
     dims = inputs[0].type.tensor_type.shape.dim if len(inputs) == 1 else ()
     if len(dims) != len(shape):
@@ -96,13 +98,14 @@ def _fix_input(proto: onnx.ModelProto, shape: tuple[int, ...], path: Path) -> No
     for name, dim, size in zip(("batch", "channels", "height", "width"), dims, shape, strict=True):
         if dim.dim_value not in (0, size):
             raise ExportError(
-                f"{path} was exported for a {name} of {dim.dim_value}, not {size}; ask for that"
+                f"{path} was exported for a {name} of {dim.dim_value}, not {size}; "
+                "give the size that it was exported for"
             )
         dim.dim_value = size
 
 
 def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
-    """Return every known shape by tensor name; sizes that are unknown are 0."""
+    """Return the shape of each tensor by name; a size that is not known is 0."""
     shapes = {
         value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
         for value in (*graph.value_info, *graph.input, *graph.output)
@@ -123,14 +126,14 @@ def _rows(graph: onnx.GraphProto, shapes: Shapes, path: Path) -> Iterator[tuple[
                 f"{path}: the size of {node.name or node.output[0]} cannot be inferred; the cost "
                 "of a graph that computes sizes while it runs (--plain) is unknown"
             )
-        size = {name: BYTES * prod(shape) for name, shape in zip(names, known, strict=True)}
+        size = {name: FLOAT32_BYTES * prod(shape) for name, shape in zip(names, known, strict=True)}
         fixed = sum(size[name] for name in names if name in weights)
         cost = Cost("", 1, _macs(node, shapes), fixed, sum(size.values()) - fixed)
         yield node.name.split(".")[0], _kind(node, shapes), cost
 
 
 def _macs(node: onnx.NodeProto, shapes: Shapes) -> int:
-    """Return outputs times what is summed for each."""
+    """Return the number of outputs times the number of products summed for each."""
     if node.op_type == "Conv":
         summed = prod(shapes[node.input[1]][1:])
     elif node.op_type == "Gemm":
@@ -142,7 +145,7 @@ def _macs(node: onnx.NodeProto, shapes: Shapes) -> int:
 
 
 def _kind(node: onnx.NodeProto, shapes: Shapes) -> str:
-    """Return "Conv 1x1", "Conv 5x5 depthwise", "MatMul"."""
+    """Return the operator with its kernel, such as "Conv 5x5 depthwise" or "MatMul"."""
     if node.op_type != "Conv":
         return node.op_type
     _, inputs, *kernel = shapes[node.input[1]]
@@ -152,7 +155,7 @@ def _kind(node: onnx.NodeProto, shapes: Shapes) -> str:
 
 
 def _summed(rows: list[tuple[str, str, Cost]], key: int) -> list[Cost]:
-    """Add up the costs of each stage (key 0) or kind (key 1), in the order they come."""
+    """Sum the costs of each stage (key 0) or kind (key 1), in order of first appearance."""
     parts: dict[str, list[Cost]] = {}
     for row in rows:
         parts.setdefault((row[0], row[1])[key], []).append(row[2])

@@ -1,12 +1,12 @@
-"""Opens models in memory in ONNX Runtime on the CPU, to check what they compute.
+"""Opens a model in memory in ONNX Runtime on the CPU, to check what it computes.
 
-The runtime's own backend opens files, to be fast; this is for proofs and measurements.
+This is for checks and measurements; the runtime room's own backend opens files, to be fast.
 """
 
 import onnx
 import onnxruntime as ort
 
-FATAL_ONLY = 4  # ONNX Runtime's log level: each of its errors reaches us as an exception too
+FATAL_ONLY = 4  # ONNX Runtime's log level; each of its errors is also raised as an exception
 
 
 def cpu_session(
@@ -16,13 +16,13 @@ def cpu_session(
 
     Args:
         proto: the model.
-        threads: of ONNX Runtime; None for one per core.
-        keep_copies: leave equal nodes apart, which a simulated precision needs: each reader then
+        threads: number of threads; None for one per core.
+        keep_copies: do not merge equal nodes. A simulated precision needs this: each reader then
             widens its own copy of a tensor, and frees it.
     """
     options = ort.SessionOptions()
     options.log_severity_level = FATAL_ONLY
-    # idle threads leave their core to others, and a second run of a size takes no more memory
+    # idle threads must leave their core to others, and a second run of a size needs no more memory
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.enable_mem_pattern = False
     if threads is not None:

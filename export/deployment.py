@@ -1,11 +1,11 @@
-"""The deployment form: the network after every exact rewrite, as it is exported.
+"""The deployment form: the network after every exact rewrite, which is what is exported.
 
     deployment = deployment_from_model(model)
     restored = deployment(TorchOps(), image)
 
 It computes what the plain network computes (tests/export/test_deployment.py), with about a
-quarter of the operators. Its tensors are functions of the model's parameters, so gradients
-flow through it: the shipped checkpoint is trained in this form.
+quarter of the operators. Its tensors are functions of the model's parameters, so gradients flow
+through it; the shipped checkpoint was trained in this form.
 """
 
 from collections.abc import Iterator
@@ -44,34 +44,33 @@ REWRITES = (
     "strided_downsample",
 )
 
+# The runtime that the graph is shaped for; the file runs in all of them. They need two things:
+#   Averages over channels are fast in ONNX Runtime only as a product over (B, C, N), and in
+#   OpenVINO only over (B, C, H, W), where it keeps its own layout.
+#   A tensor between two operators is read fast only if it fits the processor's cache. So for ONNX
+#   Runtime on a CPU ("ort") the large feed-forwards are split into parts, which takes more nodes.
+#   (OpenVINO would run faster too, but lose that time in compiling: docs/decisions.md.)
+Runtime = Literal["any", "ort", "openvino"]
 
-# What the file is to be fast in; it runs in all of them. They disagree on two things:
-#   averages over channels are fast in ONNX Runtime only as a product over (B, C, N), in OpenVINO
-#   only over (B, C, H, W), where it keeps its own layout;
-#   what lies between two operators must fit the cache to be read from there: for ONNX Runtime on
-#   a CPU the tensors of large feed-forwards are cut, at the price of more nodes (OpenVINO would
-#   gain as well, and lose it in compiling: docs/decisions.md).
-Target = Literal["any", "ort", "openvino"]
-
-# the levels with many pixels, and into how many parts ONNX Runtime's form cuts their feed-forwards
+# the levels with many pixels, and the parts that "ort" splits their feed-forwards into
 LARGE_LEVELS = ("encoder_level1", "encoder_level2", "decoder_level2", "decoder_level1")
 PARTS = 4
 
 
 @dataclass(frozen=True)
 class DeployedAttention:
-    """Sparse attention with one top-k and one product with v.
+    """Top-k sparse attention (TKSA) with one top-k and one product with v.
 
     Attributes:
         flat: whether norms and sums work on (B, C, N) rather than (B, C, H, W).
         centred: see `normalise`.
-        qkv: the 1x1 convolutions of q, k and v, the norm folded in.
-        qkv_dwconv: their depthwise convolutions.
+        qkv: the 1x1 convolutions of q, k and v, with the norm folded in.
+        qkv_dwconv: the depthwise convolutions of q, k and v.
         temperature: (heads, 1, 1).
-        gains: of the sparse maps.
-        counts: of the entries that each map keeps per row.
+        gains: the weights of the four sparse maps.
+        counts: how many entries each sparse map keeps per row.
         projection: see `projection_per_head`.
-        bias: of project_out.
+        bias: the bias of project_out.
     """
 
     flat: bool
@@ -85,7 +84,7 @@ class DeployedAttention:
     bias: Tensor | None
 
     def __call__(self, ops: Ops[T], x: T) -> T:  # (B, C, H, W)
-        """Return x + attention(norm(x)), (B, C, N) if flat."""
+        """Return x + attention(norm(x)); its shape is (B, C, N) if flat."""
         heads, channels, width = self.projection.shape  # width: c, channels of one head
         pixels = ops.reshape(x, (0, channels, -1)) if self.flat else x
         normal = normalise(ops, pixels, channels=channels, centred=self.centred)
@@ -116,7 +115,7 @@ class DeployedBlock:
         with ops.scope("attn"):
             pixels = self.attention(ops, x)
         with ops.scope("ffn"):
-            channels = self.feed_forward.pieces[0].project.weight.shape[0]
+            channels = self.feed_forward.slices[0].project_out.weight.shape[0]
             normal = normalise(ops, pixels, channels=channels, centred=self.centred)
             if self.attention.flat:
                 normal, pixels = (ops.reshape_like(t, x) for t in (normal, pixels))
@@ -125,7 +124,7 @@ class DeployedBlock:
 
 @dataclass(frozen=True)
 class Deployment:
-    """The whole network; `stages` are the rewritten parts by their name in the model."""
+    """The whole network: its rewritten parts, by their name in the model."""
 
     convs: dict[str, Conv]
     levels: dict[str, tuple[DeployedBlock, ...]]
@@ -163,19 +162,19 @@ class Deployment:
         return ops.mark(name, x)
 
     def _up(self, ops: Ops[T], name: str, x: T, skip: T) -> T:
-        """Upsample x and put it before the skip connection."""
+        """Upsample x and join the skip connection behind it."""
         return ops.concat([ops.depth_to_space(ops.conv(name, x, self.convs[name])), skip])
 
 
-def deployment_from_model(model: DRSformer, target: Target = "any") -> Deployment:
+def deployment_from_model(model: DRSformer, runtime: Runtime = "any") -> Deployment:
     """Apply every rewrite.
 
     Args:
         model: the plain network, in any dtype; it is not changed.
-        target: what it is to be fast in.
+        runtime: the runtime that it is shaped for.
 
     Returns:
-        The same function as `model`, ready to compute or to record.
+        The same function as `model`, which `TorchOps` computes and `OnnxOps` records.
 
     Raises:
         ExportError: a rewrite's precondition does not hold for this model.
@@ -185,7 +184,7 @@ def deployment_from_model(model: DRSformer, target: Target = "any") -> Deploymen
     return Deployment(
         convs=dict(_convs(model)),
         levels={
-            name: tuple(deploy_block(block, target, _parts(name, target)) for block in blocks)
+            name: tuple(deploy_block(block, runtime, _parts(name, runtime)) for block in blocks)
             for name, blocks in levels.items()
         },
         mefcs={name: fold_mefc(m) for name, m in mefcs.items()},
@@ -193,7 +192,7 @@ def deployment_from_model(model: DRSformer, target: Target = "any") -> Deploymen
 
 
 def _convs(model: DRSformer) -> Iterator[tuple[str, Conv]]:
-    """Yield the convolutions outside blocks and compensators, under their stage's name."""
+    """Yield the convolutions outside transformer blocks and MEFCs, under their stage's name."""
     yield "patch_embed", conv_from_module(model.patch_embed.proj)
     for name, module in model.named_children():
         if isinstance(module, nn.Conv2d):
@@ -204,28 +203,28 @@ def _convs(model: DRSformer) -> Iterator[tuple[str, Conv]]:
             yield name, strided_downsample(conv) if down else conv
 
 
-def _parts(level: str, target: Target) -> int:
-    """Return into how many parts the feed-forwards of a level are cut."""
-    return PARTS if target == "ort" and level in LARGE_LEVELS else 1
+def _parts(level: str, runtime: Runtime) -> int:
+    """Return the number of parts that the feed-forwards of a level are split into."""
+    return PARTS if runtime == "ort" and level in LARGE_LEVELS else 1
 
 
-def deploy_block(block: nn.Module, target: Target, parts: int = 1) -> DeployedBlock:
+def deploy_block(block: nn.Module, runtime: Runtime, parts: int = 1) -> DeployedBlock:
     """Rewrite one transformer block."""
     assert isinstance(block, Block)
     centred = block.norm1.body.bias is not None
     return DeployedBlock(
-        attention=deploy_attention(block.attn, block.norm1, target),
+        attention=deploy_attention(block.attn, block.norm1, runtime),
         feed_forward=deploy_feed_forward(block.ffn, block.norm2, parts),
         centred=centred,
     )
 
 
-def deploy_attention(attention: Attention, norm: LayerNorm, target: Target) -> DeployedAttention:
+def deploy_attention(attention: Attention, norm: LayerNorm, runtime: Runtime) -> DeployedAttention:
     """Rewrite the attention and the norm before it."""
     project_out = conv_from_module(attention.project_out)
     projection = projection_per_head(project_out, attention.heads)
     return DeployedAttention(
-        flat=target != "openvino",
+        flat=runtime != "openvino",
         centred=norm.body.bias is not None,
         qkv=split_outputs(fold_norm(norm, conv_from_module(attention.qkv)), 3),
         qkv_dwconv=split_outputs(conv_from_module(attention.qkv_dwconv), 3),

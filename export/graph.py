@@ -1,4 +1,4 @@
-"""What every reader of an ONNX file asks: the file itself, its metadata, its input's sizes."""
+"""Reads an ONNX file, its metadata and the sizes of its input."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ import onnx
 from drsformer.errors import ExportError
 from drsformer.files import check_readable
 
-PRECISION_KEY = "precision"  # of the metadata of files that are not float32
+PRECISION_KEY = "precision"  # metadata key; only files that are not float32 have it
 
 
 def load_onnx(path: Path) -> onnx.ModelProto:
@@ -34,12 +34,12 @@ def metadata_of(proto: onnx.ModelProto) -> dict[str, str]:
 
 
 def set_metadata(proto: onnx.ModelProto, metadata: Mapping[str, str]) -> None:
-    """Replace a model's metadata, in the order of its keys: the same metadata, the same bytes."""
+    """Replace a model's metadata; keys are sorted, so equal metadata gives equal bytes."""
     del proto.metadata_props[:]
     onnx.helper.set_model_props(proto, dict(sorted(metadata.items())))
 
 
 def input_sizes(proto: onnx.ModelProto) -> list[int | None]:
-    """Return the sizes of the first input's axes, None where any size will do."""
+    """Return the sizes of the first input's axes, None for a dynamic one."""
     dims = proto.graph.input[0].type.tensor_type.shape.dim
     return [dim.dim_value or None for dim in dims]

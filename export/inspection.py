@@ -1,8 +1,9 @@
-"""What a file is: a checkpoint, an ONNX model or an engine, told as nested plain values."""
+"""Describes a checkpoint, an ONNX model or an engine as nested plain values."""
 
 import json
 from collections import Counter
 from dataclasses import asdict
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,22 @@ from drsformer.files import sha256_of
 from .graph import load_onnx, metadata_of
 from .onnx_from_checkpoint import report_path
 
-JSON_KEYS = {METADATA_KEY, "config", "rewrites", "calibration"}  # metadata whose text is JSON
+JSON_KEYS = {METADATA_KEY, "config", "rewrites", "calibration"}  # their values are JSON text
 
 
 def describe(path: Path) -> dict[str, Any]:
     """Describe a checkpoint, an ONNX file or an engine.
 
     Args:
-        path: a .onnx file, or an engine; anything else is taken for a checkpoint.
+        path: a .onnx file or an engine; any other file is read as a checkpoint.
 
     Returns:
-        Section to (name to value); values are JSON-ready.
+        A dictionary of sections, each of them a dictionary of JSON-ready values.
 
     Raises:
-        CheckpointError: not a checkpoint of a DRSformer.
-        ExportError: not an ONNX file.
-        EngineError: an engine without its manifest, or that is not the one it describes.
+        CheckpointError: the file is not a checkpoint of a DRSformer.
+        ExportError: the file is not ONNX.
+        EngineError: the engine has no manifest, or a manifest that describes another engine.
     """
     if is_engine(path):
         return _describe_engine(path)
@@ -52,7 +53,7 @@ def _describe_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _describe_engine(path: Path) -> dict[str, Any]:
-    """Answer which GPU and version it was built for, without any TensorRT."""
+    """Describe which GPU and version an engine was built for; this needs no TensorRT."""
     manifest = manifest_of(path)
     runs_on, built_on = manifest.runs_on, manifest.built_on
     able = ", ".join(runs_on.compute_capabilities)
@@ -106,7 +107,7 @@ def _describe_onnx(path: Path) -> dict[str, Any]:
         "opset": {o.domain or "standard": o.version for o in proto.opset_import},
         "inputs": _tensors(proto.graph.input),
         "outputs": _tensors(proto.graph.output),
-        "weights": sum(_size(t) for t in proto.graph.initializer),
+        "weights": sum(prod(tensor.dims) for tensor in proto.graph.initializer),
         "nodes": len(proto.graph.node),
         "node types": dict(counts.most_common()),
     }
@@ -129,7 +130,7 @@ def _network(config: DRSformerConfig) -> dict[str, Any]:
 
 
 def _json_or_text(text: str) -> Any:
-    """Parse JSON; what is none is shown as it stands."""
+    """Return the value of JSON text; any other text is returned as it is."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -137,7 +138,7 @@ def _json_or_text(text: str) -> Any:
 
 
 def _tensors(values: Any) -> dict[str, str]:
-    """Name to "float batch x 3 x height x width"."""
+    """Return each tensor's type and shape, such as "float batch x 3 x height x width"."""
     described = {}
     for value in values:
         tensor = value.type.tensor_type
@@ -149,15 +150,8 @@ def _tensors(values: Any) -> dict[str, str]:
     return described
 
 
-def _size(tensor: onnx.TensorProto) -> int:
-    size = 1
-    for dim in tensor.dims:
-        size *= dim
-    return size
-
-
 def _validation(path: Path, sha256: str) -> dict[str, Any]:
-    """Summarise the report beside the file, if it is about this very file."""
+    """Summarise the validation report beside the file, if it is about this file."""
     try:
         report = json.loads(path.read_text())
         if report["model_sha256"] != sha256:

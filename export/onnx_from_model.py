@@ -1,8 +1,8 @@
-"""A model in memory becomes an ONNX model in memory; nothing is written here.
+"""Exports a network in memory to an ONNX model in memory; it writes no file.
 
-Why opset 18: TensorRT 10.0's parser takes opsets 9 to 20, 11.x takes 9 to 25, ONNX Runtime all of
-these; from 18 on the reductions have the form they keep, so that a precision that needs a later
-opset (FP8: 19, BF16: 22) changes no node. See docs/decisions.md.
+Why opset 18 is the default: the parser of TensorRT 10.0 takes opsets 9 to 20, that of 11.x takes
+9 to 25, and ONNX Runtime takes all of these. From 18 on, reductions keep the same form, so a
+precision that needs a later opset (FP8: 19, BF16: 22) changes no node. See docs/decisions.md.
 """
 
 import json
@@ -20,7 +20,7 @@ from drsformer.contract import CONTRACT, METADATA_KEY
 from drsformer.errors import ExportError
 from drsformer.model import DRSformer
 
-from .deployment import REWRITES, Target, deployment_from_model
+from .deployment import REWRITES, Runtime, deployment_from_model
 from .graph import set_metadata
 from .onnx_ops import OnnxOps
 
@@ -32,16 +32,17 @@ LONGEST_SIDE = 2**15  # pixels
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """What the user may choose about the file.
+    """What the user can choose about the ONNX file.
 
     Attributes:
         opset: version of the standard operator set, 17 to 25.
         batch: fixed batch size, 1 to 1024, or None for a dynamic one.
-        height: fixed height, pixels, a multiple of 8 up to 32768, or None.
-        width: fixed width, pixels, a multiple of 8, or None.
-        plain: export the untransformed network, through PyTorch's own exporter.
-        target: what the file is to be fast in; it runs in the others too.
-        io: "float32", or "uint8" to have scaling, layout, clamping and rounding in the graph.
+        height: fixed height, pixels, a multiple of 8 up to 32768, or None for a dynamic one.
+        width: fixed width, pixels, a multiple of 8 up to 32768, or None for a dynamic one.
+        plain: export the plain network, with PyTorch's own exporter.
+        runtime: the runtime that the graph is shaped for; the file runs in the others too.
+        io: type of input and output; "uint8" puts scaling, layout, clamping and rounding into the
+            graph.
     """
 
     opset: int = DEFAULT_OPSET
@@ -49,11 +50,11 @@ class ExportSettings:
     height: int | None = None
     width: int | None = None
     plain: bool = False
-    target: Target = "any"
+    runtime: Runtime = "any"
     io: Literal["float32", "uint8"] = "float32"
 
     def __post_init__(self) -> None:
-        """Refuse what no file could hold."""
+        """Raise an ExportError for settings that no file can have."""
         if self.opset not in OPSETS:
             raise ExportError(
                 f"opset {self.opset} is not supported; choose {OPSETS[0]} to {OPSETS[-1]} "
@@ -67,19 +68,19 @@ class ExportSettings:
                 raise ExportError(
                     f"{name} {size} must be a multiple of {multiple}, up to {LONGEST_SIDE}"
                 )
-        if self.target not in get_args(Target):
-            raise ExportError(f"target {self.target!r} must be {' or '.join(get_args(Target))}")
-        if self.plain and self.target != "any":
-            raise ExportError("a plain export is the same for every target; give no target")
+        if self.runtime not in get_args(Runtime):
+            raise ExportError(f"runtime {self.runtime!r} must be {' or '.join(get_args(Runtime))}")
+        if self.plain and self.runtime != "any":
+            raise ExportError("a plain export is the same for every runtime; give no runtime")
         if self.plain and (self.batch or 2) * (self.height or 64) * (self.width or 80) > 2**20:
             raise ExportError(
                 "a plain export is traced and validated at its fixed sizes, and these are too "
-                "large for that; leave some of them free"
+                "large for that; leave batch or size dynamic"
             )
 
     @property
     def shape(self) -> tuple[int | str, int, int | str, int | str]:
-        """The input's shape: a number where fixed, a name where dynamic."""
+        """The shape of the input; a fixed size is a number, a dynamic one a name."""
         return (self.batch or "batch", 3, self.height or "height", self.width or "width")
 
 
@@ -90,12 +91,12 @@ def onnx_from_model(
 
     Args:
         model: the plain network with its weights, in eval mode.
-        settings: opset, fixed sizes, form.
-        provenance: more metadata, key to text (the checkpoint's SHA-256).
+        settings: opset, fixed sizes, form, runtime; `io` has no effect here.
+        provenance: metadata about the source by key, such as the checkpoint's SHA-256.
 
     Returns:
-        A checked model: one float32 input and output (N, 3, H, W) named by the contract. The
-        same model and settings give the same bytes.
+        A checked model with one float32 input and one float32 output (N, 3, H, W), named by the
+        contract. The same network and settings give the same bytes.
 
     Raises:
         ExportError: a rewrite does not apply, or the ONNX checker refuses the result.
@@ -107,7 +108,7 @@ def onnx_from_model(
         "config": json.dumps(model.config.to_dict(), sort_keys=True),
         "drs_export_version": __version__,
         "form": "plain" if settings.plain else "deployed",
-        "target": settings.target,
+        "target": settings.runtime,
         "rewrites": json.dumps([] if settings.plain else list(REWRITES)),
     }
     set_metadata(exported, metadata)
@@ -119,7 +120,7 @@ def onnx_from_model(
 
 
 def _deployed_model(model: DRSformer, settings: ExportSettings) -> onnx.ModelProto:
-    """Record the deployment form."""
+    """Record the deployment form as an ONNX graph."""
     ops = OnnxOps(settings.opset)
     image = ir.Value(
         name=CONTRACT.input_name,
@@ -127,7 +128,7 @@ def _deployed_model(model: DRSformer, settings: ExportSettings) -> onnx.ModelPro
         type=ir.TensorType(ir.DataType.FLOAT),
     )
     with torch.no_grad():
-        output: ir.Value = deployment_from_model(model, settings.target)(ops, image)
+        output: ir.Value = deployment_from_model(model, settings.runtime)(ops, image)
     output.name = CONTRACT.output_name
     output.shape, output.type = image.shape, image.type
     graph = ir.Graph(
@@ -151,7 +152,7 @@ def _plain_model(model: DRSformer, settings: ExportSettings) -> onnx.ModelProto:
         2: None if settings.height else multiple * torch.export.Dim("height8", min=1),
         3: None if settings.width else multiple * torch.export.Dim("width8", min=1),
     }
-    # the exporter's deprecations and its remarks on packages it misses are not the user's
+    # the user can do nothing about the exporter's deprecations and optional packages
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -170,5 +171,5 @@ def _plain_model(model: DRSformer, settings: ExportSettings) -> onnx.ModelProto:
 
 
 def _ir_version(opset: int) -> int:
-    """Return the oldest file format that knows the opset, for the oldest readers."""
+    """Return the oldest version of the file format that has the opset, for old readers."""
     return onnx.helper.find_min_ir_version_for([onnx.helper.make_opsetid("", opset)])

@@ -1,12 +1,13 @@
 """Records the deployment form as an ONNX graph instead of computing it.
 
-Nodes and tensors carry the names of the modules they come from, so that whoever reads the graph,
-or an error about it, finds the way back. Shapes are never computed in the graph: a Reshape copies
-sizes (0), infers one (-1), or takes the shape of another tensor as a whole.
+Nodes and tensors have the names of the modules that they come from, so that a reader of the graph,
+or of an error about it, finds the module. Shapes are never computed in the graph: a Reshape copies
+sizes (0), infers one (-1), or takes the whole shape of another tensor.
 
-Feature maps are declared with their symbolic shape (batch x 96 x height_2 x width_2: half the
-input's height and width). Inference alone loses the symbols at the first convolution, and ONNX
-Runtime then cannot prove two shapes equal and leaves Conv + Add + Relu unfused.
+Feature maps are declared with their symbolic shape, such as batch x 96 x height_2 x width_2, where
+height_2 is half the input's height. Shape inference alone loses the symbols at the first
+convolution; ONNX Runtime could then not prove two shapes equal, and would not fuse
+Conv + Add + Relu.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,16 +21,14 @@ from torch import Tensor
 
 from .ops import Conv
 
-STAGE_PREFIX = "stage/"  # names of the tensors that validation marks as outputs
-REDUCTION_OPSET = (
-    18  # from here on all reductions take their axes as an input; ReduceSum always did
-)
+STAGE_PREFIX = "stage/"  # begins the names of the tensors that validation compares
+REDUCTION_OPSET = 18  # from here on, all reductions take their axes as an input, like ReduceSum
 
 Attribute = int | str | Sequence[int]
 
 
 class OnnxOps:
-    """`Ops` over `onnx_ir.Value`: every call adds nodes to one graph."""
+    """`Ops` for `onnx_ir.Value`: every call adds nodes to one graph."""
 
     def __init__(self, opset: int) -> None:
         self.opset = opset
@@ -41,7 +40,7 @@ class OnnxOps:
 
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
-        """Prefix the names of what is recorded inside with `name`."""
+        """Prefix the names of the nodes that are recorded inside the block with `name`."""
         self._scopes.append(name)
         try:
             yield
@@ -126,7 +125,7 @@ class OnnxOps:
         return self._reduced("ReduceSum", x, axis, keep=keep)
 
     def spatial_norm(self, x: ir.Value) -> ir.Value:
-        # of two ReduceL2 OpenVINO makes one, which loses digits like any long sum
+        # OpenVINO merges two ReduceL2 into one, which loses digits like any long sum
         return self.sqrt(self._over_pixels(x, "ReduceSumSquare", "ReduceSum"))
 
     def softmax(self, x: ir.Value) -> ir.Value:
@@ -143,7 +142,7 @@ class OnnxOps:
         return self._node("Where", [kept, value, self._scalar(0.0)])
 
     def gather_column(self, x: ir.Value, indices: Sequence[int]) -> ir.Value:
-        """Record a Gather whose indices are a column, and so what it gives."""
+        """Record a Gather whose indices are a column, so that its output is one too."""
         name = "int64.column." + ".".join(map(str, indices))
         column = self._initializer(name, np.array(list(indices), np.int64)[:, None])
         return self._node("Gather", [x, column], {"axis": -1})
@@ -177,14 +176,14 @@ class OnnxOps:
         return self._like(self._node("AveragePool", [x], attributes), x)
 
     def _like(self, made: ir.Value, x: ir.Value) -> ir.Value:
-        """Give a tensor the type and shape of another."""
+        """Declare that a tensor has the type and shape of another; return it."""
         made.shape, made.type = x.shape, x.type
         return made
 
     def _resized(
         self, made: ir.Value, x: ir.Value, channels: int, *, factor: Fraction = Fraction(1)
     ) -> ir.Value:
-        """Give a tensor the shape of `x` with other channels, height and width times `factor`."""
+        """Declare a tensor's shape: that of `x`, with other channels, and sides times `factor`."""
         assert x.shape is not None
         batch, _, height, width = x.shape
         made.shape = ir.Shape([batch, channels, _scaled(height, factor), _scaled(width, factor)])
@@ -192,11 +191,11 @@ class OnnxOps:
         return made
 
     def _over_pixels(self, x: ir.Value, over_width: str, over_height: str) -> ir.Value:
-        """Reduce rows, then the column of what they gave: one long sum loses digits."""
+        """Reduce over the width, then over the height, because one long sum loses digits."""
         return self._reduced(over_height, self._reduced(over_width, x, 3), 2)
 
     def _reduced(self, op_type: str, x: ir.Value, axis: int, *, keep: bool = True) -> ir.Value:
-        """Reduce over one axis, which stays as 1 or goes."""
+        """Reduce over one axis, which stays with size 1 if `keep`, else is removed."""
         if self.opset < REDUCTION_OPSET and op_type != "ReduceSum":
             return self._node(op_type, [x], {"axes": [axis], "keepdims": int(keep)})
         return self._node(op_type, [x, self._integers([axis])], {"keepdims": int(keep)})
@@ -230,7 +229,7 @@ class OnnxOps:
         return ".".join([*self._scopes, name])
 
     def _unique(self, path: str) -> str:
-        """Number the second and later uses of a name."""
+        """Append a number to the second and later uses of a name."""
         count = self._used[path] = self._used.get(path, 0) + 1
         return path if count == 1 else f"{path}_{count}"
 
@@ -249,7 +248,7 @@ class OnnxOps:
 
 
 def _scaled(size: int | ir.SymbolicDim, factor: Fraction) -> int | str:
-    """Scale a size: 64 by 1/2 is 32, "height" by 1/2 is "height_2", and back."""
+    """Scale a size: 64 by 1/2 is 32, "height" by 1/2 is "height_2", which by 2 is "height"."""
     if isinstance(size, int):
         return int(size * factor)
     name, _, divisor = str(size.value).partition("_")

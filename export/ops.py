@@ -1,10 +1,11 @@
-"""The few operators the deployment form is written in, and how PyTorch computes them.
+"""The few operators that the deployment form uses, and how PyTorch computes them.
 
-The deployment form (`deployment.py`) is written once, against `Ops`. `TorchOps` computes it,
-which is how it is proved equal to the plain network and how it is trained; `OnnxOps`
-(`onnx_ops.py`) records it, which is how it is exported. What is proved is what is written.
+The deployment form (`deployment.py`) is written once, with `Ops`. `TorchOps` computes it, to check
+it against the plain network and to train it; `OnnxOps` (`onnx_ops.py`) records it, to export it.
+So the form that is checked is the form that is exported.
 
-Names and meanings are those of the ONNX operators; T is a tensor, or the name of one.
+Names and meanings are those of the ONNX operators. T is the type of a tensor: a `Tensor` that has
+numbers, or an `onnx_ir.Value` that has only a name.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Conv:
-    """A 2-D convolution's weights and settings, free of where they came from.
+    """The weights and settings of a 2-D convolution, whatever module they come from.
 
     Attributes:
         weight: (O, I / groups, kernel, kernel).
@@ -29,7 +30,7 @@ class Conv:
         padding: zeros added on each of the four sides, pixels.
         stride: step, pixels.
         groups: as in `torch.nn.Conv2d`.
-        dilation: distance between kernel taps, pixels.
+        dilation: distance between two weights of the kernel, pixels.
     """
 
     weight: Tensor
@@ -54,7 +55,7 @@ def conv_from_module(module: nn.Module) -> Conv:
 
 
 def split_outputs(conv: Conv, parts: int) -> tuple[Conv, ...]:
-    """Cut a dense or depthwise convolution into several, each with its share of the outputs."""
+    """Split a dense or depthwise convolution into `parts`, each with its share of the outputs."""
     depthwise = conv.groups == conv.weight.shape[0]
     assert conv.groups == 1 or depthwise
     weights = conv.weight.chunk(parts)
@@ -66,7 +67,7 @@ def split_outputs(conv: Conv, parts: int) -> tuple[Conv, ...]:
 
 
 class Ops(Protocol[T]):
-    """What a deployment form may use; every operator is in the standard ONNX set."""
+    """The operators that a deployment form may use; all are in the standard ONNX set."""
 
     def scope(self, name: str) -> AbstractContextManager[None]: ...
     def mark(self, stage: str, x: T) -> T: ...
@@ -112,7 +113,7 @@ class TorchOps:
 
     @contextmanager
     def scope(self, name: str) -> Iterator[None]:
-        """Names mean nothing here."""
+        """Do nothing: names matter only in a graph."""
         yield
 
     def mark(self, stage: str, x: Tensor) -> Tensor:
@@ -141,7 +142,7 @@ class TorchOps:
         return a * b
 
     def scale(self, x: Tensor, factor: Tensor) -> Tensor:
-        """Multiply by factors that broadcast to the shape of `x`, which the result keeps."""
+        """Multiply by factors that broadcast to the shape of `x`; the result has that shape."""
         return x * factor
 
     def div(self, a: Tensor, b: Tensor) -> Tensor:
@@ -163,23 +164,23 @@ class TorchOps:
         return F.linear(x, weight, bias)
 
     def transpose(self, x: Tensor, order: Sequence[int]) -> Tensor:
-        """Put the axes into an order."""
+        """Put the axes into the given order."""
         return x.permute(*order)
 
     def channel_mean(self, x: Tensor, channels: int, plus: float = 0.0) -> Tensor:
-        """Average over the channels of (B, C, ...), which stay as 1, and add a number."""
+        """Average over the channels of (B, C, ...), which become one, and add `plus`."""
         return x.mean(1, keepdim=True) + plus
 
     def spatial_mean(self, x: Tensor) -> Tensor:
-        """Average over height and width, which stay as 1."""
+        """Average over height and width, which stay with size 1."""
         return x.mean((2, 3), keepdim=True)
 
     def sum(self, x: Tensor, axis: int, *, keep: bool) -> Tensor:
-        """Sum over one axis, which stays as 1 or goes."""
+        """Sum over one axis, which stays with size 1 if `keep`, else is removed."""
         return x.sum(axis, keepdim=keep)
 
     def spatial_norm(self, x: Tensor) -> Tensor:
-        """Square root of the sum of squares over height and width, which stay as 1."""
+        """Return the L2 norm over height and width, which stay with size 1."""
         return torch.linalg.vector_norm(x, dim=(2, 3), keepdim=True)
 
     def softmax(self, x: Tensor) -> Tensor:
@@ -194,7 +195,7 @@ class TorchOps:
         return torch.where(x >= threshold, value, 0.0)
 
     def gather_column(self, x: Tensor, indices: Sequence[int]) -> Tensor:
-        """Pick n entries along the last axis, which becomes two: (..., n, 1)."""
+        """Pick n entries along the last axis; the result is (..., n, 1)."""
         return x[..., list(indices), None]
 
     def split(self, x: Tensor, sizes: Sequence[int], axis: int) -> list[Tensor]:
@@ -212,9 +213,9 @@ class TorchOps:
         return x.reshape(other.shape)
 
     def depth_to_space(self, x: Tensor) -> Tensor:
-        """Pixel shuffle by 2 (DepthToSpace, mode CRD)."""
+        """Shuffle pixels by 2 (DepthToSpace, mode CRD)."""
         return F.pixel_shuffle(x, 2)
 
     def average_pool_3x3(self, x: Tensor) -> Tensor:
-        """3x3 average, stride 1, padding not counted in the mean."""
+        """Average over 3x3 pixels, stride 1; padding does not count in the mean."""
         return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)

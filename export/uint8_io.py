@@ -1,24 +1,25 @@
-"""Puts scaling, layout, clamping and rounding into the graph: 8-bit pixels in, 8-bit pixels out.
+"""Gives a model uint8 input and output: scaling, layout, clamping and rounding join the graph.
 
-An embedder then copies pixels and nothing else. Only padding stays outside: reflection computed
-from the shape does not build in TensorRT-RTX.
+An application then copies pixels and computes nothing. Only padding stays outside the graph:
+reflection that is computed from the shape does not build in TensorRT-RTX.
 
 Rules:
-    1. Before the network: Cast to float32, Div by 255, Transpose to NCHW. The cast comes first:
-       TensorRT knows uint8 as the type of inputs and outputs only.
+    1. Before the network: Cast to float32, Div by 255, Transpose to NCHW. The cast comes first,
+       because TensorRT knows uint8 as the type of inputs and outputs only.
     2. Behind it: Clip to [0, 1], Mul by 255, Round half to even, Transpose to NHWC, Cast to uint8.
-    3. These compute in float32 whatever the network computes in, as the runtime does it outside:
-       the pixels are equal to the float32 model's, bit by bit.
+    3. These nodes compute in float32, whatever the network computes in, exactly as the runtime
+       does for a float32 model. So both models give the same pixels, bit by bit.
 Requires:
     a model with the float32 contract.
 Ensures:
-    `without_pixel_io` gives back the model it was made from.
+    `without_uint8_io` gives back the model that `with_uint8_io` was given.
 """
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 import onnxruntime as ort
+from onnx_ir.passes.common import RemoveUnusedNodesPass
 
 from drsformer.contract import (
     CHANNELS,
@@ -36,16 +37,16 @@ from .graph import metadata_of, set_metadata
 
 PREFIX = "pixels."
 LEVELS = 255.0
-SIZES = ((64, 64), (48, 80), (8, 8))  # height, width, pixels; tried by the check
+SIZES = ((64, 64), (48, 80), (8, 8))  # height and width of the images that the check runs
 
 
-def has_pixel_io(proto: onnx.ModelProto) -> bool:
-    """Whether a model takes and gives uint8 pixels."""
+def has_uint8_io(proto: onnx.ModelProto) -> bool:
+    """Return whether a model has uint8 input and output."""
     return any(node.name.startswith(PREFIX) for node in proto.graph.node)
 
 
-def with_pixel_io(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return a model that takes and gives uint8 (N, H, W, 3); `proto` is not changed.
+def with_uint8_io(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a model with uint8 (N, H, W, 3) input and output; `proto` is not changed.
 
     Raises:
         ExportError: the model does not have the float32 contract.
@@ -54,46 +55,41 @@ def with_pixel_io(proto: onnx.ModelProto) -> onnx.ModelProto:
     contract = contract_from_json(metadata.get(METADATA_KEY, "{}"), source="the model")
     if contract != CONTRACT:
         raise ExportError(
-            f"a model with {contract.dtype} input and output cannot get uint8 ones; give one with "
-            "float32 ones"
+            f"a model with {contract.dtype} input and output cannot get uint8 ones; give a model "
+            "with float32 input and output"
         )
     model = ir.from_proto(proto)
-    _pixels_in(model.graph)
-    _pixels_out(model.graph)
+    _add_input(model.graph)
+    _add_output(model.graph)
     return _with_contract(ir.to_proto(model), "uint8")
 
 
-def without_pixel_io(proto: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the float32 model that `with_pixel_io` was given; any other one as it is."""
-    if not has_pixel_io(proto):
+def without_uint8_io(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the float32 model that `with_uint8_io` was given; any other model as it is."""
+    if not has_uint8_io(proto):
         return proto
-    made = onnx.ModelProto()
-    made.CopyFrom(proto)
-    graph = made.graph
-    inner = [node for node in graph.node if not node.name.startswith(PREFIX)]
-    del graph.node[:]
-    graph.node.extend(inner)
-    constants = [t for t in graph.initializer if not t.name.startswith(PREFIX)]
-    del graph.initializer[:]
-    graph.initializer.extend(constants)
-    kept = [v for v in graph.value_info if not v.name.startswith(PREFIX)]
-    del graph.value_info[:]
-    graph.value_info.extend(kept)
-    _rename(graph, _INNER_INPUT, CONTRACT.input_name)
-    _rename(graph, _INNER_OUTPUT, CONTRACT.output_name)
-    for value in (graph.input[0], graph.output[0]):
-        sizes = [value.type.tensor_type.shape.dim[i] for i in (0, 3, 1, 2)]
-        shape = [dim.dim_param or dim.dim_value for dim in sizes]
-        value.CopyFrom(
-            onnx.helper.make_tensor_value_info(value.name, onnx.TensorProto.FLOAT, shape)
-        )
-    return _with_contract(made, "float32")
+    model = ir.from_proto(proto)
+    graph = model.graph
+    made = {value.name: value for node in graph for value in node.outputs}
+    inner, output = made[_INNER_INPUT], made[_INNER_OUTPUT]
+    image = ir.Value(name=CONTRACT.input_name)
+    for value, outer in ((image, graph.inputs[0]), (output, graph.outputs[0])):
+        assert outer.shape is not None
+        batch, height, width, channels = outer.shape
+        value.shape = ir.Shape([batch, channels, height, width])
+        value.type = ir.TensorType(ir.DataType.FLOAT)
+    ir.convenience.replace_all_uses_with(inner, image)
+    graph.inputs[0], graph.outputs[0] = image, output
+    RemoveUnusedNodesPass()(model)  # what computed in uint8, and its constants
+    output.name = CONTRACT.output_name
+    return _with_contract(ir.to_proto(model), "float32")
 
 
 _INNER_INPUT, _INNER_OUTPUT = f"{PREFIX}input", f"{PREFIX}output"
 
 
-def _pixels_in(graph: ir.Graph) -> None:
+def _add_input(graph: ir.Graph) -> None:
+    """Put rule 1's nodes before the network."""
     inner = graph.inputs[0]
     assert inner.shape is not None
     batch, _, height, width = inner.shape
@@ -109,13 +105,13 @@ def _pixels_in(graph: ir.Graph) -> None:
     scaled = _node("scaled", "Div", [cast.outputs[0], levels])
     planes = _node("to_nchw", "Transpose", [scaled.outputs[0]], perm=[0, 3, 1, 2])
     made = planes.outputs[0]
-    for user, index in list(inner.uses()):
-        user.replace_input_with(index, made)
+    ir.convenience.replace_all_uses_with(inner, made)
     made.name, made.shape, made.type = _INNER_INPUT, inner.shape, inner.type
     graph.insert_before(graph[0], [cast, scaled, planes])
 
 
-def _pixels_out(graph: ir.Graph) -> None:
+def _add_output(graph: ir.Graph) -> None:
+    """Put rule 2's nodes behind the network."""
     inner = graph.outputs[0]
     inner.name = _INNER_OUTPUT
     assert inner.shape is not None
@@ -151,49 +147,43 @@ def _constant(graph: ir.Graph, name: str, value: np.float32) -> ir.Value:
     return made
 
 
-def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:
-    for node in graph.node:
-        for names in (node.input, node.output):
-            for i, name in enumerate(names):
-                if name == old:
-                    names[i] = new
-
-
 def _with_contract(proto: onnx.ModelProto, dtype: str) -> onnx.ModelProto:
     set_metadata(proto, metadata_of(proto) | {METADATA_KEY: CONTRACTS[dtype].to_json()})
     onnx.checker.check_model(proto, full_check=True)
     return proto
 
 
-def check_pixels_agree(proto: onnx.ModelProto, source: str) -> None:
-    """Run both on noise in ONNX Runtime and compare every pixel.
+def check_uint8_io(proto: onnx.ModelProto, source: str) -> None:
+    """Compare a uint8 model with its float32 model: every pixel must be equal.
+
+    Both run in ONNX Runtime on images of noise.
 
     Args:
-        proto: a model with uint8 input and output, that ONNX Runtime can run on a CPU.
-        source: its name, for the error.
+        proto: a model with uint8 input and output that ONNX Runtime can run on a CPU.
+        source: name of the model, for the error.
 
     Raises:
         AgreementError: a pixel differs.
     """
     rng = np.random.default_rng(0)
-    with_pixels, without = cpu_session(proto), cpu_session(without_pixel_io(proto))
+    inside, outside = cpu_session(proto), cpu_session(without_uint8_io(proto))
     for height, width in _sizes(proto):
         image = rng.integers(0, 256, (height, width, 3), np.uint8)
         batch = _fixed_batch(proto)
-        (pixels,) = with_pixels.run(None, {_input(with_pixels): np.stack([image] * batch)})
+        (pixels,) = inside.run(None, {_input(inside): np.stack([image] * batch)})
         scaled = np.concatenate([input_from_image(image)] * batch)
-        (output,) = without.run(None, {_input(without): scaled})
+        (output,) = outside.run(None, {_input(outside): scaled})
         expected = image_from_output(output[:1], image)
         if not np.array_equal(pixels[0], expected):
             most = int(np.abs(pixels[0].astype(int) - expected).max())
             raise AgreementError(
                 f"{source}: pixels differ by up to {most} levels from the float32 model's at "
-                f"{height}x{width}; nothing was written, please report this"
+                f"{height}x{width}; nothing was written; please report this"
             )
 
 
 def _sizes(proto: onnx.ModelProto) -> tuple[tuple[int, int], ...]:
-    """Return the sizes to try: the fixed ones, where the model has them."""
+    """Return `SIZES`, with the height or width that the model fixes in their place."""
     dims = proto.graph.input[0].type.tensor_type.shape.dim
     fixed = dims[1].dim_value, dims[2].dim_value
     return tuple(dict.fromkeys((fixed[0] or h, fixed[1] or w) for h, w in SIZES))

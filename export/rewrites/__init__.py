@@ -1,1 +1,4 @@
-"""Exact rewrites of the network, one file a rule: what holds, what it requires, the change."""
+"""Exact rewrites of the network, one a file.
+
+Each file states its rules, what they require, and the function that applies them.
+"""

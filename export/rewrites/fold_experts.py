@@ -1,18 +1,19 @@
-"""The MEFC step's eight experts as chains of convolutions over gated inputs.
+"""The eight experts of an MEFC step become chains of convolutions over gated inputs.
 
 Rules:
-    1. The last 1x1 of an expert and its slice of `_out` multiply into one matrix; the average
-       pool has none, so its slice stays.
-    2. The k = 1 separable expert's depthwise convolutions are diagonal matrices and fold into
-       their 1x1 neighbours.
+    1. The last 1x1 convolution of an expert and its columns of `_out` multiply into one matrix.
+       The average pool has no convolution, so its columns stay as they are.
+    2. The depthwise convolutions of the k = 1 separable expert are diagonal matrices and fold
+       into the neighbouring 1x1 convolutions.
     3. An expert without biases is positively homogeneous: gate * expert(x) = expert(gate * x)
-       for gate >= 0, which a softmax keeps. So an expert is convolutions alone, its weights do
-       not depend on the image, and each sum directly follows a convolution: runtimes keep their
-       own layout and fuse the sums (docs/decisions.md has what this replaced, and its figures).
-    4. relu(relu(y) + x) = relu(y) + x where x >= 0: the outer relu goes. x is the output of a
-       relu (preprocess) or of the previous step, a sum of such.
+       for gate >= 0, and gates are never negative, because they come out of a softmax. So an
+       expert is convolutions alone, its weights do not depend on the image, and each sum directly
+       follows a convolution: runtimes keep their own layout and fuse the sums
+       (docs/decisions.md tells what this replaced, with figures).
+    4. relu(relu(y) + x) = relu(y) + x where x >= 0, so the outer relu is left out. x is the
+       output of a relu (preprocess) or of the previous step, which is a sum of such outputs.
 Requires:
-    experts as in `ExpertStep`: no biases; neither gates nor the step's input are negative.
+    experts as in `ExpertStep`: no biases; neither the gates nor the step's input are negative.
 """
 
 from collections.abc import Sequence
@@ -35,11 +36,11 @@ from ..ops import Conv, Ops, T, conv_from_module
 
 @dataclass(frozen=True)
 class FoldedExpert:
-    """An expert and its part of `_out`.
+    """An expert and its columns of `_out`.
 
     Attributes:
-        convs: in order; the last is 1x1 and mixes into the C channels of the step's result.
-        relu_after: index of the convolution that a relu follows, -1 for none.
+        convs: the convolutions, in order; the last is 1x1 and gives the step's C channels.
+        relu_after: index of the convolution that a relu follows, or -1.
         pooled: whether a 3x3 average pool comes first.
     """
 
@@ -59,7 +60,7 @@ class FoldedExpert:
 
 @dataclass(frozen=True)
 class FoldedStep:
-    """Eight experts, added up."""
+    """An expert step: the sum of eight folded experts, a relu, and the input added to it."""
 
     experts: tuple[FoldedExpert, ...]
 
@@ -67,9 +68,9 @@ class FoldedStep:
         """Return the step's result.
 
         Args:
-            ops: where to compute.
-            x: (B, C, H, W), 0 or more.
-            gates: eight of (B, 1, 1, 1), 0 or more.
+            ops: the operators to compute with.
+            x: (B, C, H, W), not negative.
+            gates: eight tensors (B, 1, 1, 1), not negative.
         """
         total: T | None = None
         for i, (expert, gate) in enumerate(zip(self.experts, gates, strict=True)):
@@ -90,7 +91,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class FoldedMEFC:
-    """The compensator: gates from the average feature, then four folded steps."""
+    """An MEFC: gates from the average feature, then four folded steps."""
 
     linears: tuple[Linear, Linear]
     preprocess: Conv
@@ -106,7 +107,7 @@ class FoldedMEFC:
         return x
 
     def _gates(self, ops: Ops[T], x: T) -> list[T]:
-        """Return the gates, step after step: 4 * 8 of (B, 1, 1, 1)."""
+        """Return the gates of all steps, one step after the other: 4 * 8 tensors (B, 1, 1, 1)."""
         first, second = self.linears
         with ops.scope("layers.0"):
             average = ops.reshape(ops.spatial_mean(x), (0, -1))  # (B, C)
@@ -118,7 +119,7 @@ class FoldedMEFC:
 
 
 def fold_mefc(mefc: MEFC) -> FoldedMEFC:
-    """Rewrite one compensator."""
+    """Rewrite one MEFC."""
     gates, experts = mefc.parts()
     first, _, second = gates.ca_fc
     return FoldedMEFC(

@@ -1,11 +1,12 @@
-"""LayerNorm's weight and bias fold into the 1x1 convolution that follows.
+"""The weight and bias of a LayerNorm fold into the 1x1 convolution that follows it.
 
 Rule:
     conv(n * weight + bias) = conv'(n), where n is the normalised input,
     conv'.weight = conv.weight * weight (over input channels) and
     conv'.bias   = conv.bias + conv.weight @ bias.
 Requires:
-    a 1x1 convolution without groups: a larger kernel would see the bias end at the border.
+    a 1x1 convolution without groups. A larger kernel also reads the zero padding, where there is
+    no bias.
 """
 
 from drsformer.errors import ExportError
@@ -15,7 +16,7 @@ from ..ops import Conv, Ops, T
 
 
 def fold_norm(norm: LayerNorm, conv: Conv) -> Conv:
-    """Return the convolution that takes the bare normalised input."""
+    """Return the convolution that takes the normalised input, without weight and bias."""
     if conv.weight.shape[2:] != (1, 1) or conv.groups != 1:
         raise ExportError(
             f"fold_norm needs a dense 1x1 convolution, got {tuple(conv.weight.shape)}"
@@ -29,11 +30,14 @@ def fold_norm(norm: LayerNorm, conv: Conv) -> Conv:
 
 
 def normalise(ops: Ops[T], x: T, *, channels: int, centred: bool) -> T:  # (B, C, N or H, W)
-    """Divide each pixel by its standard deviation over channels; centre it unless BiasFree."""
+    """Divide each pixel by its standard deviation over channels, and centre it if asked to.
+
+    `centred` is True for "WithBias" norms and False for "BiasFree" ones.
+    """
     with ops.scope("norm"):
         difference = ops.sub(x, ops.channel_mean(x, channels))
         squares = ops.mul(difference, difference)
         variance = ops.channel_mean(squares, channels, plus=LAYER_NORM_EPS)
         deviation = ops.sqrt(variance)  # (B, 1, ...)
-        # a division by the deviation takes ONNX Runtime eight times as long as this product
+        # ONNX Runtime takes eight times as long for a division by the deviation as for this product
         return ops.scale(difference if centred else x, ops.reciprocal(deviation))

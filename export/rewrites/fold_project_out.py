@@ -1,8 +1,9 @@
-"""project_out is linear, so it folds into the attention map.
+"""The attention's project_out is linear, so it folds into the attention map.
 
 Rule:
     P @ concat_h(A_h @ v_h) = concat_h(P_h @ A_h) @ concat_h(v_h), with P_h the columns of P that
-    read head h: a (C, C) matrix per image replaces a product and a 1x1 convolution over H*W.
+    read head h. So a product of small matrices, which gives one (C, C) matrix per image, replaces
+    a 1x1 convolution over H*W pixels.
 Requires:
     project_out is a dense 1x1 convolution; v's channels are head-major.
 """
@@ -15,7 +16,7 @@ from ..ops import Conv, Ops, T
 
 
 def projection_per_head(project_out: Conv, heads: int) -> Tensor:
-    """Return project_out's matrix cut by head, (heads, C, c)."""
+    """Return the matrix of project_out split by head, (heads, C, c)."""
     out, channels, *kernel = project_out.weight.shape
     if kernel != [1, 1] or project_out.groups != 1 or channels % heads:
         raise ExportError(
@@ -29,7 +30,7 @@ def apply_map(ops: Ops[T], attention: T, values: T, projection: Tensor) -> T:
     """Return project_out(attention @ v), without its bias, (B, C, N).
 
     Args:
-        ops: where to compute.
+        ops: the operators to compute with.
         attention: (B, heads, c, c).
         values: (B, C, H, W), head-major channels.
         projection: (heads, C, c) from `projection_per_head`.

@@ -1,12 +1,13 @@
 """The L2 norms of q and k scale the rows and columns of the small score matrix.
 
 Rule:
-    (q / |q|) @ (k / |k|)^T * t = (q @ k^T) * (t / |q|) / |k|^T, with |.| the norm over N = H*W,
-    so the (c, N) tensors are read, never rewritten. The norms are taken over (H, W), not over N:
-    ONNX Runtime adds up in order, and over 512 x 512 is off by 3.3e-5 (docs/numerics.md).
+    (q / |q|) @ (k / |k|)^T * t = (q @ k^T) * (t / |q|) / |k|^T, with |.| the norm over N = H*W.
+    So the (c, N) tensors are only read, and no normalised copy of them is written. The norms sum
+    over W, then over H, and not over N at once: ONNX Runtime adds one number after the other, and
+    its sum over 512 x 512 pixels is off by 3.3e-5 (docs/numerics.md).
 Requires:
-    float32 or wider sums: the raw product grows with N and leaves float16's range from about
-    180 x 180 pixels on (docs/numerics.md).
+    sums in float32 or wider: the product before the division grows with N and leaves the range of
+    float16 from about 180 x 180 pixels on (docs/numerics.md).
 """
 
 from torch import Tensor
@@ -20,9 +21,9 @@ def scores_from_raw(ops: Ops[T], q: T, k: T, temperature: Tensor, *, heads: int,
     """Return the scaled cosine scores (B, heads, c, c).
 
     Args:
-        ops: where to compute.
+        ops: the operators to compute with.
         q: (B, C, H, W), head-major channels.
-        k: likewise.
+        k: the same shape and order of channels.
         temperature: (heads, 1, 1).
         heads: number of heads.
         width: c, channels of one head.
@@ -37,5 +38,5 @@ def scores_from_raw(ops: Ops[T], q: T, k: T, temperature: Tensor, *, heads: int,
 
 
 def _norm(ops: Ops[T], x: T) -> T:
-    """L2 norm over H and W, at least 1e-12 as in torch.nn.functional.normalize; (B, C, 1, 1)."""
+    """Return the L2 norm over H and W, at least 1e-12 as in F.normalize; (B, C, 1, 1)."""
     return ops.at_least(ops.spatial_norm(x), L2_NORM_EPS)

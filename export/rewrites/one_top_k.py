@@ -1,18 +1,18 @@
-"""One sorted top-k and one softmax serve the four sparse softmaxes, merged to one map.
+"""The four sparse softmaxes of TKSA share one sorted top-k and one softmax, and become one map.
 
 Rules:
-    1. The k largest entries of a row are those >= its k-th largest, so one top-k with the
-       largest k, sorted, holds all four thresholds.
-    2. softmax_i = p_i / sum(p_i), with p the row's softmax over all entries and p_i = p where kept,
-       else 0: the factor between p and the exponentials cancels. The row's maximum is always kept,
-       so the sum is at least 1 / c.
+    1. The k largest entries of a row are those >= its k-th largest, so one sorted top-k with the
+       largest k holds all four thresholds.
+    2. softmax_i = p_i / sum(p_i), with p the row's softmax over all entries and p_i = p where an
+       entry is kept, else 0: the factor between p and the exponentials cancels. The row's maximum
+       is always kept, so the sum is at least 1 / c.
     3. sum_i gain_i * (softmax_i @ v) = (sum_i gain_i * softmax_i) @ v: one product, not four.
 Ties:
-    a threshold keeps every entry equal to the k-th largest, so more than k where they tie; an
-    index-based selection keeps exactly k, and which ones is up to the runtime. See
+    a threshold keeps every entry that equals the k-th largest, so it keeps more than k where they
+    tie. A selection by index keeps exactly k, and each runtime chooses other ones. See
     docs/numerics.md, "Ties in the top-k".
 Requires:
-    1 <= k for each of the four counts, in ascending order.
+    four counts k >= 1, in ascending order.
 """
 
 from collections.abc import Sequence
@@ -37,18 +37,18 @@ def merged_map(
     """Return sum_i gain_i * sparse_softmax(scores, counts[i]).
 
     Args:
-        ops: where to compute.
+        ops: the operators to compute with.
         scores: (B, heads, c, c).
         gains: four tensors of shape (1,).
         counts: four numbers of entries to keep per row.
-        heads: attention heads.
+        heads: number of attention heads.
         width: c, channels of one head.
 
     Returns:
         The map, (B, heads, c, c).
 
     Raises:
-        ExportError: the heads are too narrow for the smallest count.
+        ExportError: a head has too few channels for the smallest count.
     """
     if counts[0] < 1 or list(counts) != sorted(counts):
         raise ExportError(
@@ -59,7 +59,7 @@ def merged_map(
     with ops.scope("map"):
         largest = ops.top_k(scores, counts[-1])  # (B, heads, c, k), largest first
         thresholds = ops.gather_column(largest, [k - 1 for k in counts])  # (B, heads, c, 4, 1)
-        scores = ops.reshape(scores, (0, heads, width, 1, width))  # a place for the four maps
+        scores = ops.reshape(scores, (0, heads, width, 1, width))  # an axis for the four maps
         kept = ops.where_at_least(scores, thresholds, ops.softmax(scores))  # (B, heads, c, 4, c)
         factors = ops.div(gain, ops.sum(kept, -1, keep=True))  # (B, heads, c, 4, 1)
         return ops.sum(ops.mul(kept, factors), -2, keep=False)  # (B, heads, c, c)

@@ -27,7 +27,7 @@ from drsformer.calibration.mixed_precision import (
 from drsformer.calibration.rules import MOVES, kept_nodes
 from drsformer.contract import CONTRACT
 from drsformer.errors import ExportError, ProviderError
-from drsformer.export.deployment import Target
+from drsformer.export.deployment import Runtime
 from drsformer.export.graph import metadata_of
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import ExportSettings
@@ -227,10 +227,10 @@ def test_plain_and_older_files_are_refused(fp32: onnx.ModelProto, small_checkpoi
         fp16_from_fp32(older)
 
 
-@pytest.mark.parametrize("target", get_args(Target))
-def test_every_target_converts(target, small_checkpoint: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runtime", get_args(Runtime))
+def test_every_runtime_converts(runtime, small_checkpoint: Path, tmp_path: Path) -> None:
     path = tmp_path / "x.onnx"
-    onnx_from_checkpoint(small_checkpoint, path, ExportSettings(target=target))
+    onnx_from_checkpoint(small_checkpoint, path, ExportSettings(runtime=runtime))
     proto = onnx.load(path)
     (expected,) = run(proto, image(32, 32))
     assert psnr(run(simulated_precision(fp16_from_fp32(proto)), image(32, 32))[0], expected) > 30

@@ -127,7 +127,7 @@ def test_int8_says_what_stayed_higher_and_where_scales_came_from(
     assert json.loads(metadata["calibration"])["images"]["count"] == 4
     report = json.loads((tmp_path / "x.precision.json").read_text())
     assert [line["precision"] for line in report["verdict"]["lines"]] == ["fp32", "fp16", "int8"]
-    code, out, _ = drs("inspect", output, "--json")
+    code, out, _ = drs("inspect", output, "--json", "-")
     assert code == 0 and json.loads(out)["made by"]["precision"] == "int8"
 
 

@@ -17,18 +17,19 @@ def one_line(err):
 
 def test_export_then_validate_then_inspect(drs, small_checkpoint, tmp_path):
     model = tmp_path / "model.onnx"
-    code, out, _ = drs("onnx", small_checkpoint, "-o", model, "--height", 40)
-    assert code == 0 and "agrees with the checkpoint" in out
+    code, out, _ = drs("onnx", small_checkpoint, "-o", model, "--size", "40x64")
+    assert code == 0 and out.startswith(f"{model}: ") and "agrees with the checkpoint to" in out
+    assert out.count("\n") == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.onnx", "model.validation.json"]
 
     report = tmp_path / "report.json"
     code, out, _ = drs("validate", model, "--checkpoint", small_checkpoint, "-v", "--json", report)
     assert code == 0 and "decoder_level1" in out and json.loads(report.read_text())["passed"]
 
-    code, out, _ = drs("inspect", model, "--json")
+    code, out, _ = drs("inspect", model, "--json", "-")
     described = json.loads(out)
     assert code == 0 and described["network"]["variant"] == "DRSformer with MEFC"
-    assert described["graph"]["inputs"] == {"input": "float batch x 3 x 40 x width"}
+    assert described["graph"]["inputs"] == {"input": "float batch x 3 x 40 x 64"}
     assert described["validation"]["passed"] and described["made by"]["form"] == "deployed"
 
 
@@ -37,10 +38,27 @@ def test_inspect_shows_a_checkpoint(drs, small_checkpoint):
     assert code == 0 and "1,129,306" in out and "params" in out
 
 
+def test_onnx_tells_all_with_v_and_in_json(drs, small_checkpoint, tmp_path):
+    model, json_file = tmp_path / "model.onnx", tmp_path / "result.json"
+    code, out, _ = drs("onnx", small_checkpoint, "-o", model, "-v", "--json", json_file)
+    assert code == 0 and "max error" in out and "in float64" in out
+    result = json.loads(json_file.read_text())
+    assert (result["path"], result["bytes"]) == (str(model), model.stat().st_size)
+    assert result["nodes"] > 1000
+    assert result["validation"] == json.loads((tmp_path / "model.validation.json").read_text())
+
+
+def test_inspect_lists_the_node_types_with_v(drs, small_onnx):
+    _, short, _ = drs("inspect", small_onnx)
+    _, long, _ = drs("inspect", small_onnx, "-v")
+    assert "node types" not in short and "node types" in long
+    assert short.startswith(f"{small_onnx}: ONNX model of drs-export, ")
+
+
 def test_inspect_counts_the_cost(drs, small_onnx):
-    code, out, _ = drs("inspect", small_onnx, "--cost", "--height", 64, "--width", 64)
+    code, out, _ = drs("inspect", small_onnx, "--cost", "--size", "64x64")
     assert code == 0 and "encoder_level1" in out and "Conv 1x1" in out
-    code, out, _ = drs("inspect", small_onnx, "--cost", "--json", "--height", 64, "--width", 64)
+    code, out, _ = drs("inspect", small_onnx, "--cost", "--json", "-", "--size", "64x64")
     parsed = json.loads(out)
     assert parsed["shape"] == [1, 3, 64, 64] and parsed["total"]["macs"] > 0
 
@@ -80,8 +98,15 @@ def test_a_bad_checkpoint_is_one_line(drs, tmp_path, command, content):
 
 
 def test_a_bad_size_is_one_line(drs, small_checkpoint, tmp_path):
-    code, _, err = drs("onnx", small_checkpoint, "-o", tmp_path / "x.onnx", "--width", 30)
-    assert code == 1 and "multiple of 8" in one_line(err)
+    code, _, err = drs("onnx", small_checkpoint, "-o", tmp_path / "x.onnx", "--size", "64x30")
+    assert code == 1 and "width 30 must be a multiple of 8" in one_line(err)
+
+
+@pytest.mark.parametrize("text", ["64", "64x", "64x64x64", "0x64", "-8x64", "64X64", "axb", ""])
+@pytest.mark.parametrize("command", ["onnx", "inspect"])
+def test_what_is_no_size_is_wrong_usage(drs, tmp_path, command, text):
+    code, _, err = drs(command, tmp_path / "x", "--size", text)
+    assert code == 2 and "is not a size; expected HEIGHTxWIDTH in pixels" in one_line(err)
 
 
 def test_every_command_has_a_summary_and_exists(drs):
@@ -141,7 +166,8 @@ def test_a_report_never_overwrites_the_model(drs, small_onnx, small_checkpoint, 
 
 
 @pytest.mark.parametrize(
-    "option", [("--batch", 10**13), ("--height", 10**8), ("--plain", "--height", 8192)]
+    "option",
+    [("--batch", 10**13), ("--size", f"{10**8}x64"), ("--plain", "--size", "8192x8192")],
 )
 def test_sizes_that_no_machine_has_are_refused_at_once(drs, small_checkpoint, tmp_path, option):
     code, _, err = drs("onnx", small_checkpoint, "-o", tmp_path / "sub" / "x.onnx", *option)
@@ -158,14 +184,14 @@ import os, sys
 from drsformer.commands.main import main
 from drsformer.export import onnx_from_checkpoint as module
 number = int(sys.argv.pop(1))
-module.agreement = lambda *arguments, **options: os.kill(os.getpid(), number)
+module.check_against_pytorch = lambda *arguments, **options: os.kill(os.getpid(), number)
 main()
 """
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_ctrl_c_and_sigterm_leave_nothing(small_checkpoint, tmp_path, number, code):
-    """In a process of its own: a signal after OpenVINO's INT8 in this one would kill it."""
+    """It runs in its own process: after OpenVINO's INT8, a signal would kill the tests' one."""
     output = tmp_path / "sub" / "x.onnx"
     command = [sys.executable, "-c", INTERRUPTED, str(int(number)), "onnx", str(small_checkpoint)]
     done = subprocess.run([*command, "-o", str(output)], capture_output=True, timeout=300)

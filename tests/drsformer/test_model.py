@@ -14,7 +14,7 @@ from drsformer.model import (
     top_k_counts,
 )
 
-# float64 throughout on both sides leaves about 1e-14; anything structural shows far above this
+# both sides compute in float64 and differ by about 1e-14; a structural mistake exceeds this by far
 FLOAT64_TOLERANCE = 1e-6
 
 
@@ -24,7 +24,7 @@ def test_parameter_names_shapes_and_order_are_the_published_ones(golden):
     assert list(table.items()) == list(golden.table.items())
 
 
-def test_configuration_read_off_the_tensors_is_the_constructors(golden):
+def test_the_configuration_read_from_the_tensors_is_the_constructors(golden):
     config, given = config_from_state_dict(golden.state), golden.constructor
     assert (config.dim, config.bias, config.mefc) == (given["dim"], given["bias"], given["mefc"])
     assert list(config.num_blocks) == given["num_blocks"]

@@ -1,4 +1,4 @@
-"""Validation finds what is wrong, says where, and never lets a bad file get its name."""
+"""Validation finds what is wrong, names the stage, and never gives a bad file its name."""
 
 import json
 
@@ -9,8 +9,12 @@ import torch
 
 from drsformer.checkpoint import checkpoint_from_file
 from drsformer.errors import AgreementError, DRSformerError, ExportError
-from drsformer.export import check_against_pytorch as agreement_module
-from drsformer.export.check_against_pytorch import agreement, rewrite_error, stage_names
+from drsformer.export import check_against_pytorch as checking
+from drsformer.export.check_against_pytorch import (
+    check_against_pytorch,
+    rewrite_error,
+    stage_names,
+)
 from drsformer.export.onnx_from_checkpoint import (
     load_onnx,
     onnx_from_checkpoint,
@@ -91,26 +95,26 @@ def test_a_small_mistake_in_a_rewrite_is_found_in_float64(goldens, monkeypatch):
 
 def test_a_file_that_disagrees_is_never_named(small_checkpoint, tmp_path, monkeypatch):
     output = tmp_path / "out" / "model.onnx"
-    monkeypatch.setattr(agreement_module, "MAX_ERROR", -1.0)
-    monkeypatch.setattr(agreement_module, "NOISE_FACTOR", -1.0)
+    monkeypatch.setattr(checking, "MAX_ERROR", -1.0)
+    monkeypatch.setattr(checking, "NOISE_FACTOR", -1.0)
     with pytest.raises(AgreementError, match="nothing was written"):
         onnx_from_checkpoint(small_checkpoint, output, ExportSettings())
     assert not output.parent.exists()
 
 
 def test_an_error_at_the_networks_own_noise_passes(small_onnx, small_checkpoint, monkeypatch):
-    """Where float32 PyTorch itself strays as far, the file is not to blame."""
-    monkeypatch.setattr(agreement_module, "MAX_ERROR", 0.0)
+    """The file is not wrong where float32 PyTorch itself differs as much from float64."""
+    monkeypatch.setattr(checking, "MAX_ERROR", 0.0)
     model = checkpoint_from_file(small_checkpoint).model()
-    report = agreement(small_onnx, model, hashes=HASHES)
+    report = check_against_pytorch(small_onnx, model, hashes=HASHES)
     assert report.passed and all(row.noise and row.noise < 1e-4 for row in report.outputs)
 
 
 def test_an_existing_file_survives_a_failed_export(small_checkpoint, tmp_path, monkeypatch):
     output = tmp_path / "model.onnx"
     output.write_bytes(b"precious")
-    monkeypatch.setattr(agreement_module, "MAX_ERROR", -1.0)
-    monkeypatch.setattr(agreement_module, "NOISE_FACTOR", -1.0)
+    monkeypatch.setattr(checking, "MAX_ERROR", -1.0)
+    monkeypatch.setattr(checking, "NOISE_FACTOR", -1.0)
     with pytest.raises(AgreementError):
         onnx_from_checkpoint(small_checkpoint, output, ExportSettings())
     assert output.read_bytes() == b"precious"
@@ -125,7 +129,7 @@ def test_fixed_sizes_are_validated_at_those_sizes(small_checkpoint, tmp_path):
 def test_large_fixed_sizes_are_validated_at_sizes_that_fit(small_checkpoint, tmp_path):
     settings = ExportSettings(batch=1, height=1080, width=1920)
     made = onnx_from_checkpoint(small_checkpoint, tmp_path / "fixed.onnx", settings)
-    assert {row.shape for row in made.report.rows} == set(agreement_module.SHAPES)
+    assert {row.shape for row in made.report.rows} == set(checking.SHAPES)
     shape = onnx.load(made.path).graph.input[0].type.tensor_type.shape.dim
     assert [dim.dim_value for dim in shape] == [1, 3, 1080, 1920]
 

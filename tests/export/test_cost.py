@@ -1,4 +1,4 @@
-"""The cost of a graph, against figures worked out by hand and by another tool."""
+"""The cost of a graph equals figures worked out by hand and by another tool."""
 
 import onnx
 import pytest

@@ -1,4 +1,4 @@
-"""The deployment form is the plain network, and its recorded graph is the deployment form."""
+"""The deployment form computes what the plain network computes."""
 
 from typing import get_args
 
@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 import torch
 
-from drsformer.export.deployment import Target, deployment_from_model
+from drsformer.export.deployment import Runtime, deployment_from_model
 from drsformer.export.ops import TorchOps
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 5e-6)])
 def test_equals_the_plain_network(golden, dtype, tolerance):
-    """For every target; the plain network is the slow part, and runs once."""
+    """This holds for every runtime; the plain network is slow, so it runs once."""
     model = golden.model().to(dtype)
     image = torch.from_numpy(golden.arrays["input"]).to(dtype)
     with torch.inference_mode():
         plain = model(image)
-        for target in get_args(Target):
-            deployed = deployment_from_model(model, target)(TorchOps(), image)
-            assert (deployed - plain).abs().max() < tolerance, target
+        for runtime in get_args(Runtime):
+            deployed = deployment_from_model(model, runtime)(TorchOps(), image)
+            assert (deployed - plain).abs().max() < tolerance, runtime
 
 
 def test_gradients_reach_every_parameter_and_agree(goldens):
@@ -35,7 +35,7 @@ def test_gradients_reach_every_parameter_and_agree(goldens):
 
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_a_flat_image_stays_finite_and_close(goldens, value):
-    """Flat images tie scores; both forms must still agree to what the eye could never see."""
+    """Flat images tie scores; the two must still agree to half an 8-bit level."""
     model = goldens["small_mefc"].model()
     image = torch.full((1, 3, 32, 32), value)
     with torch.inference_mode():

@@ -12,7 +12,7 @@ import pytest
 
 from drsformer.contract import CONTRACT
 from drsformer.errors import ExportError
-from drsformer.export.deployment import REWRITES, Target
+from drsformer.export.deployment import REWRITES, Runtime
 from drsformer.export.onnx_from_model import OPSETS, ExportSettings, onnx_from_model
 
 # float32 sums in another order; on the full-size networks a near tie may flip in the top-k
@@ -39,7 +39,7 @@ def test_onnx_runtime_gives_the_golden_output(golden):
 
 
 def test_a_file_for_openvino_gives_the_golden_output_everywhere(small_golden, tmp_path):
-    proto = exported(small_golden, target="openvino")
+    proto = exported(small_golden, runtime="openvino")
     image, expected = (small_golden.arrays[name] for name in ("input", "output"))
     assert np.abs(run(proto, image) - expected).max() < SMALL_TOLERANCE
     onnx.save(proto, tmp_path / "m.onnx")
@@ -47,11 +47,11 @@ def test_a_file_for_openvino_gives_the_golden_output_everywhere(small_golden, tm
     assert np.abs(result - expected).max() < SMALL_TOLERANCE
 
 
-@pytest.mark.parametrize("target", get_args(Target))
+@pytest.mark.parametrize("runtime", get_args(Runtime))
 @pytest.mark.parametrize("opset", [17, 18])
-def test_every_target_loads_in_both_opset_forms(goldens, target, opset):
+def test_every_runtime_loads_in_both_opset_forms(goldens, runtime, opset):
     golden = goldens["odd_heads"]
-    output = run(exported(golden, opset=opset, target=target), golden.arrays["input"])
+    output = run(exported(golden, opset=opset, runtime=runtime), golden.arrays["input"])
     assert np.abs(output - golden.arrays["output"]).max() < SMALL_TOLERANCE
 
 
@@ -80,10 +80,10 @@ def test_full_network_has_no_symbolic_shape_chains(full):
 
 
 def test_a_file_for_onnx_runtime_has_more_convolutions_and_nothing_else(small_golden):
-    """Its feed-forwards are cut; --target any keeps to the number of nodes above."""
+    """Its feed-forwards are split into parts; "any" keeps to the number of nodes above."""
     counts = {
-        target: Counter(n.op_type for n in exported(small_golden, target=target).graph.node)
-        for target in ("any", "ort")
+        runtime: Counter(n.op_type for n in exported(small_golden, runtime=runtime).graph.node)
+        for runtime in ("any", "ort")
     }
     assert set(counts["ort"] - counts["any"]) == {"Conv", "Relu", "Add"}
     assert not counts["any"] - counts["ort"]

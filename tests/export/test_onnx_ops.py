@@ -1,4 +1,4 @@
-"""What is recorded keeps its digits in the runtimes, on images as large as users have."""
+"""Recorded sums keep their digits in the runtimes, on images as large as users have."""
 
 import numpy as np
 import onnx

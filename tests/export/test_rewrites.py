@@ -7,17 +7,17 @@ from torch import nn
 
 from drsformer.errors import ExportError
 from drsformer.export.ops import Conv, TorchOps, conv_from_module, split_outputs
+from drsformer.export.rewrites.channel_order import (
+    WIDTH_MULTIPLE,
+    channel_order,
+    parts_without_padding,
+)
 from drsformer.export.rewrites.fold_experts import fold_mefc, fold_step
 from drsformer.export.rewrites.fold_norm import fold_norm, normalise
 from drsformer.export.rewrites.fold_project_out import apply_map, projection_per_head
 from drsformer.export.rewrites.norms_after_product import scores_from_raw
 from drsformer.export.rewrites.one_top_k import merged_map
-from drsformer.export.rewrites.split_feed_forward import (
-    WIDTH_MULTIPLE,
-    deal_channels,
-    parts_without_padding,
-    split_feed_forward,
-)
+from drsformer.export.rewrites.split_feed_forward import split_feed_forward
 from drsformer.export.rewrites.strided_downsample import strided_downsample
 from drsformer.model import (
     MEFC,
@@ -126,7 +126,7 @@ def test_fold_project_out_refuses_a_kernel():
         projection_per_head(Conv(torch.zeros(8, 8, 3, 3)), 2)
 
 
-# even and odd; 1 has only the middle group; 33 pads from 17 to 32; 127, 128 and 191 are cut
+# even and odd; 1 has only the middle group; 33 pads from 17 to 32; 127, 128 and 191 have parts
 @pytest.mark.parametrize("hidden", [1, 2, 3, 4, 15, 16, 33, 42, 127, 128, 191])
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("parts", [1, 4])
@@ -139,21 +139,21 @@ def test_split_feed_forward_equals_the_grouped_one(hidden, bias, parts):
 
 @pytest.mark.parametrize("hidden", [1, 2, 5, 8, 14, 15, 127])
 @pytest.mark.parametrize("parts", [1, 2, 3, 4])
-def test_every_group_is_dealt_once_and_reads_its_own_channels(hidden, parts):
-    """Also where a part is short of groups, which padded widths never let happen."""
-    deal = deal_channels(hidden, parts)
-    dealt = [group for hand in deal.hands for group in hand.groups]
-    assert sorted(dealt) == list(range(hidden))
-    for hand in deal.hands:
-        firsts, seconds = (deal.orders[name] for name in hand.orders)
-        for place, group in enumerate(hand.groups):
-            read = firsts[place], seconds[place]  # of [a, b], which both hold channels 0 to h - 1
+def test_every_group_is_in_one_slice_and_reads_its_own_channels(hidden, parts):
+    """This holds for parts with too few groups too, although padding never allows them."""
+    order = channel_order(hidden, parts)
+    groups = [group for one in order.slices for group in one.groups]
+    assert sorted(groups) == list(range(hidden))
+    for one in order.slices:
+        inputs_0, inputs_1 = (order.orders[name] for name in one.orders)
+        for place, group in enumerate(one.groups):
+            read = inputs_0[place], inputs_1[place]  # of [a, b]; each holds channels 0 to h - 1
             assert read == (2 * group % hidden, (2 * group + 1) % hidden)
 
 
 @pytest.mark.parametrize(("parts", "copies"), [(1, 64), (2, 32), (4, 16)])
 def test_parts_leave_a_smaller_copy_where_the_width_is_odd(parts, copies):
-    orders = deal_channels(127, parts).orders
+    orders = channel_order(127, parts).orders
     assert sum(map(len, orders.values())) - 127 in (copies, copies + 1)
 
 
@@ -168,7 +168,7 @@ def test_parts_never_pad_more_than_the_whole(hidden, most, parts):
 def test_split_feed_forward_pads_every_width():
     ffn = FeedForward(6, 33, bias=False)
     split = split_feed_forward(ffn, conv_from_module(ffn.project_in))
-    widths = {path.first.groups for piece in split.pieces for path in piece.paths}
+    widths = {branch.first.groups for groups in split.slices for branch in groups.branches}
     assert widths == {32} and 32 % WIDTH_MULTIPLE == 0
 
 
@@ -188,7 +188,7 @@ def test_folded_step_equals_the_experts_where_the_input_is_not_negative():
 
 
 def test_the_steps_input_is_never_negative():
-    """Rule 4 of fold_experts rests on it: preprocess ends in a relu, and steps only add."""
+    """Rule 4 of fold_experts needs this: preprocess ends in a relu, and steps only add."""
     mefc, seen = randomised(MEFC(4)), []
     for step in mefc.layers[1]._ops:
         step.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].min()))
@@ -196,7 +196,7 @@ def test_the_steps_input_is_never_negative():
     assert len(seen) == 4 and min(seen) >= 0
 
 
-def test_folded_mefc_equals_the_compensator():
+def test_folded_mefc_equals_the_plain_one():
     mefc, x = randomised(MEFC(6)), image(3, 6, 8, 10)
     expected = mefc(x)
     assert (fold_mefc(mefc)(ops, x) - expected).abs().max() < EXACT * expected.abs().max()
@@ -208,7 +208,7 @@ def test_the_pointwise_expert_keeps_two_convolutions():
 
 
 def test_every_gate_of_every_step_is_positive():
-    """Rule 3 of fold_experts rests on it: they come out of a softmax."""
+    """Rule 3 of fold_experts needs this: gates come out of a softmax."""
     mefc, seen = randomised(MEFC(4)), []
     for step in mefc.layers[1]._ops:
         step.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[1].min()))

@@ -1,4 +1,4 @@
-"""Pixels in, pixels out: bit by bit what the model gives with scaling and rounding outside."""
+"""A uint8 model gives, bit by bit, the pixels of the float32 model that it was made from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from drsformer.contract import CONTRACTS, Batch, contract_from_json
 from drsformer.errors import AgreementError, ExportError, ShapeError
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint, validate_file
 from drsformer.export.onnx_from_model import ExportSettings
-from drsformer.export.uint8_io import check_pixels_agree, with_pixel_io, without_pixel_io
+from drsformer.export.uint8_io import check_uint8_io, with_uint8_io, without_uint8_io
 from drsformer.runtime import Derainer
 from drsformer.runtime.model import Model
 from drsformer.runtime.options import RunOptions
@@ -24,14 +24,14 @@ from ..samples import noise
 
 @pytest.fixture(scope="module")
 def pairs(tiny_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Path]]:
-    """By precision: the float32 file and the one with pixels."""
+    """Return by precision a file with float32 input and output, and one with uint8."""
     folder = tmp_path_factory.mktemp("pixels")
     made: dict[str, list[Path]] = {}
     proto = onnx.load(tiny_onnx)
     for name, model in (("fp32", proto), ("fp16", fp16_from_fp32(proto))):
         made[name] = [folder / f"{name}.onnx", folder / f"{name}.uint8.onnx"]
         onnx.save(model, made[name][0])
-        onnx.save(with_pixel_io(model), made[name][1])
+        onnx.save(with_uint8_io(model), made[name][1])
     return made
 
 
@@ -83,14 +83,14 @@ def test_sixteen_bits_are_refused(pairs: dict[str, list[Path]]) -> None:
 
 def test_taking_it_off_gives_back_the_same_bytes(tiny_onnx: Path) -> None:
     proto = onnx.load(tiny_onnx)
-    again = without_pixel_io(with_pixel_io(proto))
+    again = without_uint8_io(with_uint8_io(proto))
     assert again.SerializeToString(deterministic=True) == proto.SerializeToString(
         deterministic=True
     )
 
 
 def test_the_contract_says_what_goes_in(tiny_onnx: Path) -> None:
-    made = with_pixel_io(onnx.load(tiny_onnx))
+    made = with_uint8_io(onnx.load(tiny_onnx))
     metadata = {prop.key: prop.value for prop in made.metadata_props}
     assert contract_from_json(metadata["contract"], source="x") == CONTRACTS["uint8"]
     assert made.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
@@ -99,16 +99,16 @@ def test_the_contract_says_what_goes_in(tiny_onnx: Path) -> None:
 
 def test_only_float32_ends_can_be_wrapped(tiny_onnx: Path) -> None:
     with pytest.raises(ExportError, match="with float16 input and output cannot get uint8 ones"):
-        with_pixel_io(fp16_from_fp32(onnx.load(tiny_onnx), low_io=True))
+        with_uint8_io(fp16_from_fp32(onnx.load(tiny_onnx), low_io=True))
 
 
 def test_a_pixel_that_differs_is_found(tiny_onnx: Path) -> None:
-    proto = with_pixel_io(onnx.load(tiny_onnx))
+    proto = with_uint8_io(onnx.load(tiny_onnx))
     for tensor in proto.graph.initializer:
         if tensor.name == "pixels.levels":
             tensor.CopyFrom(onnx.numpy_helper.from_array(np.float32(254), tensor.name))
     with pytest.raises(AgreementError, match="pixels differ by up to"):
-        check_pixels_agree(proto, "x")
+        check_uint8_io(proto, "x")
 
 
 def test_an_export_with_pixels_is_validated_as_any_other(

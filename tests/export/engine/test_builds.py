@@ -41,7 +41,7 @@ from drsformer.export.engine.settings import EngineSettings
 from drsformer.export.engine.shapes import profiles_from_text
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import ExportSettings
-from drsformer.export.uint8_io import with_pixel_io
+from drsformer.export.uint8_io import with_uint8_io
 from drsformer.files import sha256_of
 
 rtx = pytest.importorskip("tensorrt_rtx", reason="the extra [rtx] is not installed")
@@ -68,7 +68,7 @@ def files(tiny_onnx: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
     folder = tmp_path_factory.mktemp("typed")
     made = {}
     for name, proto in typed_forms(tiny_onnx).items():
-        kept = with_pixel_io(proto) if name in ("fp16", "int8") else proto
+        kept = with_uint8_io(proto) if name in ("fp16", "int8") else proto
         made[name] = folder / f"{name}.onnx"
         onnx.save(kept, made[name])
     return made
