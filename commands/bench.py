@@ -39,6 +39,7 @@ from drsformer.runtime.media.pictures import read_image
 from .options import FILE, packed
 from .output import STDOUT, Output, output_options
 from .progress import progress
+from .sizes import SIZE
 
 DEFAULT_CANDIDATES = ("pytorch", "plain", "deployed", "openvino")
 
@@ -50,7 +51,7 @@ class BenchOptions:
     checkpoint: Path
     names: tuple[str, ...]
     baseline: str | None
-    sizes: tuple[str, ...]
+    sizes: tuple[tuple[int, int], ...]
     image: Path | None
     threads: int | None
     tile: int | None
@@ -99,8 +100,8 @@ class Measured:
     help=f"A way to run it; repeatable: {', '.join(CANDIDATES)}. PSNR refers to the first.",
 )  # fmt: skip
 @click.option("--baseline", help="Candidate that speed-ups refer to; by default the first.")
-@click.option("--size", "sizes", multiple=True, default=("256x256",), show_default=True,
-              help="Height x width, pixels; repeatable.")  # fmt: skip
+@click.option("--size", "sizes", type=SIZE, multiple=True, default=("256x256",),
+              show_default=True, help="Size of the image, pixels; repeatable.")  # fmt: skip
 @click.option("--image", type=FILE, help="Derain the top left corner of this image, not noise.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of each candidate; default: all.")
 @click.option("--tile", type=click.IntRange(8), help="Side of the tiles, pixels; default: none.")
@@ -156,7 +157,7 @@ def _plan(options: BenchOptions) -> Plan:
         raise DRSformerError(f"a candidate is named twice in {', '.join(names)}")
     threads = options.threads or os.cpu_count() or 1
     settings = [
-        BenchSetting(*_size(size), threads, options.tile, options.rounds) for size in options.sizes
+        BenchSetting(*size, threads, options.tile, options.rounds) for size in options.sizes
     ]
     images = [_image(options.image, setting.height, setting.width) for setting in settings]
     return Plan(options.checkpoint, names, baseline, settings, images)
@@ -235,14 +236,6 @@ def _rooflines(files: CandidateFiles, setting: BenchSetting, peaks: Peaks) -> di
             moved = total.weight_bytes + total.feature_bytes
             rooflines[form] = Roofline(total.macs, moved, peaks)
     return rooflines
-
-
-def _size(text: str) -> tuple[int, int]:
-    """Return the height and the width of "256x320"."""
-    height, _, width = text.partition("x")
-    if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
-        raise DRSformerError(f"size is {text!r}; expected HEIGHTxWIDTH in pixels, such as 256x256")
-    return int(height), int(width)
 
 
 def _image(path: Path | None, height: int, width: int) -> Image:

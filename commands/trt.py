@@ -141,7 +141,7 @@ def trt(options: TrtOptions) -> None:
     _settings(options, library, None)
     if not options.emit_script:
         module_of(library)
-    typed = typed_onnx(options.to_convert, options.engine)
+    typed = typed_onnx(options.to_convert, options.engine, options.output)
     proto = load_onnx(typed)
     settings = _settings(options, library, (proto, typed))
     command = shlex.join(["drs-export", *sys.argv[1:]])
