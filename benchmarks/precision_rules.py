@@ -1,4 +1,4 @@
-"""What each rule of `calibration/rules.py` is worth: all rules, each one left out, and none.
+"""What each rule of `calibration.precision_rules` is worth: all, each one left out, and none.
 
     python benchmarks/precision_rules.py MODEL.onnx PAIRS... -o FILE.json [--precision fp16]
 
@@ -21,7 +21,7 @@ from rich.table import Table
 from drsformer.calibration.crops import samples_from_folder
 from drsformer.calibration.evaluate.evaluator import Evaluator, mean_quality
 from drsformer.calibration.mixed_precision import LOW_DTYPES, mixed_precision_graph
-from drsformer.calibration.rules import RULES
+from drsformer.calibration.precision_rules import RULES
 from drsformer.errors import CalibrationError
 from drsformer.export.graph import load_onnx
 

@@ -22,8 +22,14 @@ from .evaluate.report import ConversionReport, measured_report
 from .evaluate.sensitivity import GroupCost, groups_to_keep, sensitivity
 from .evaluate.simulated_precision import runnable
 from .mixed_precision import check_convertible, mixed_precision_from_fp32
+from .precision_rules import (
+    KeptNode,
+    LowPrecision,
+    convolutions_with_reasons,
+    kept_nodes,
+    quantizable,
+)
 from .quantize import QUANTIZED_DTYPES, quantized_from_fp32
-from .rules import KeptNode, LowPrecision, convolutions_with_reasons, kept_nodes, quantizable
 from .scales import Scales
 
 

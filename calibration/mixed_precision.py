@@ -24,7 +24,7 @@ from drsformer.errors import ExportError
 from drsformer.export.graph import PRECISION_KEY, metadata_of, set_metadata
 from drsformer.export.uint8_io import has_uint8_io
 
-from .rules import MOVES, LowPrecision, kept_nodes
+from .precision_rules import MOVES, LowPrecision, kept_nodes
 
 FLOAT = ir.DataType.FLOAT
 LOW_DTYPES = {

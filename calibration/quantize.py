@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from drsformer.errors import CalibrationError
 
 from .mixed_precision import check_convertible, mixed_precision_from_fp32
-from .rules import LowPrecision, quantizable
+from .precision_rules import LowPrecision, quantizable
 from .scales import Scales
 
 SMALLEST_SCALE = 2.0**-24  # the smallest float16 number above 0

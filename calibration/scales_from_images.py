@@ -13,9 +13,9 @@ from drsformer.files import sha256_of
 from .clipping import ClippingMethod, amax_of, shared_scale
 from .crops import Crops
 from .mixed_precision import check_convertible
+from .precision_rules import quantizable
 from .quantize import QUANTIZED_DTYPES
 from .ranges import Histogram, histograms
-from .rules import quantizable
 from .scales import Scales, TensorScale
 
 DEFAULT_METHOD: ClippingMethod = "mse"

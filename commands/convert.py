@@ -9,8 +9,8 @@ from typing import get_args
 import click
 
 from drsformer.calibration.convert import Budget, ConversionRequest, convert_file
+from drsformer.calibration.precision_rules import LowPrecision
 from drsformer.calibration.quantize import QUANTIZED_DTYPES
-from drsformer.calibration.rules import LowPrecision
 from drsformer.contract import IO
 from drsformer.errors import DRSformerError
 

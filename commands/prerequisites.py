@@ -21,8 +21,8 @@ from drsformer.calibration.crops import (
 )
 from drsformer.calibration.evaluate.simulated_precision import runnable
 from drsformer.calibration.mixed_precision import check_convertible
+from drsformer.calibration.precision_rules import LowPrecision
 from drsformer.calibration.quantize import QUANTIZED_DTYPES
-from drsformer.calibration.rules import LowPrecision
 from drsformer.calibration.scales import Scales, check_belongs, scales_from_file
 from drsformer.calibration.scales_from_images import scales_from_images
 from drsformer.contract import IO

@@ -16,8 +16,8 @@ from drsformer.calibration.evaluate.evaluator import Evaluator
 from drsformer.calibration.evaluate.sensitivity import GroupCost
 from drsformer.calibration.evaluate.sensitivity import sensitivity as measured_sensitivity
 from drsformer.calibration.mixed_precision import check_convertible
+from drsformer.calibration.precision_rules import LowPrecision, convolutions
 from drsformer.calibration.quantize import QUANTIZED_DTYPES
-from drsformer.calibration.rules import LowPrecision, convolutions
 from drsformer.calibration.scales_from_images import scales_from_images
 from drsformer.export.graph import load_onnx
 from drsformer.files import sha256_of, written_whole

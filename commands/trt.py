@@ -16,7 +16,7 @@ import onnx
 from rich.table import Table
 from rich.text import Text
 
-from drsformer.calibration.rules import kept_parts
+from drsformer.calibration.precision_rules import kept_parts
 from drsformer.contract import CONTRACT, IO
 from drsformer.engine.libraries import LIBRARIES, Library, module_of
 from drsformer.engine.manifest import Manifest, is_engine, manifest_path, shapes_text

@@ -22,7 +22,7 @@ from drsformer.export.engine.network import network_from_onnx
 from drsformer.export.graph import load_onnx
 from drsformer.files import sha256_of, written_whole
 
-from ..rules import kept_parts
+from ..precision_rules import kept_parts
 from .engine_on_gpu import Comparison, compared_on_gpu
 
 Outcome = Literal["ok", "differs", "not done"]

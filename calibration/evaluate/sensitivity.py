@@ -10,8 +10,8 @@ from onnx import numpy_helper
 from drsformer.context import QUIET, Context
 
 from ..mixed_precision import LOW_DTYPES, mixed_precision_graph
+from ..precision_rules import MOVES, convolutions, kept_nodes
 from ..quantize import QUANTIZED_DTYPES, quantized_graph
-from ..rules import MOVES, convolutions, kept_nodes
 from .evaluator import Evaluator, Quality, mean_quality
 from .groups import groups_of
 

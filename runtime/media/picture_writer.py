@@ -18,8 +18,8 @@ from drsformer.errors import ImageError
 from drsformer.files import written_whole
 
 from .formats import format_from_name
+from .muted_stderr import muted_stderr
 from .pictures import EXIF, PROFILE, Picture
-from .quiet import muted_stderr
 
 DEFAULT_QUALITY = 95
 _LOSSLESS = 100  # the --quality from which WebP is lossless

@@ -20,8 +20,8 @@ from drsformer.contract import Image
 from drsformer.errors import ImageError
 
 from .formats import check_one_picture, format_from_bytes
+from .muted_stderr import muted_stderr
 from .orientation import orientation_from_exif, upright, upright_exif
-from .quiet import muted_stderr
 from .tiff import with_untouched_colours
 
 EXIF = int(cv2.IMAGE_METADATA_EXIF)

@@ -23,7 +23,7 @@ from drsformer.errors import ImageError
 from drsformer.files import written_whole
 
 from .formats import VIDEO_CODECS
-from .quiet import muted_stderr
+from .muted_stderr import muted_stderr
 
 
 @contextmanager

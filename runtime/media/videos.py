@@ -15,7 +15,7 @@ import numpy as np
 from drsformer.contract import Image
 from drsformer.errors import ImageError
 
-from .quiet import muted_stderr
+from .muted_stderr import muted_stderr
 
 # The last frame's end may differ from the announced duration by rounding, never by two frames.
 _SLACK_FRAMES = 1.5

@@ -24,7 +24,7 @@ from drsformer.calibration.mixed_precision import (
     fp16_from_fp32,
     mixed_precision_graph,
 )
-from drsformer.calibration.rules import MOVES, kept_nodes
+from drsformer.calibration.precision_rules import MOVES, kept_nodes
 from drsformer.contract import CONTRACT
 from drsformer.errors import ExportError, ProviderError
 from drsformer.export.deployment import Runtime

@@ -12,6 +12,11 @@ from onnx import TensorProto, numpy_helper
 
 from drsformer.calibration.crops import Crops
 from drsformer.calibration.evaluate.simulated_precision import simulated_precision
+from drsformer.calibration.precision_rules import (
+    convolutions,
+    convolutions_with_reasons,
+    quantizable,
+)
 from drsformer.calibration.quantize import (
     FP8,
     INT8,
@@ -22,7 +27,6 @@ from drsformer.calibration.quantize import (
     quantized_values,
     weight_scales,
 )
-from drsformer.calibration.rules import convolutions, convolutions_with_reasons, quantizable
 from drsformer.calibration.scales import Scales, TensorScale
 from drsformer.calibration.scales_from_images import scales_from_images
 from drsformer.errors import CalibrationError

@@ -21,8 +21,8 @@ from drsformer.calibration.crops import Crops
 from drsformer.calibration.evaluate.engine_on_gpu import marked
 from drsformer.calibration.evaluate.engine_validation import validate_engine
 from drsformer.calibration.mixed_precision import bf16_from_fp32, fp16_from_fp32
+from drsformer.calibration.precision_rules import kept_parts
 from drsformer.calibration.quantize import quantized_from_fp32
-from drsformer.calibration.rules import kept_parts
 from drsformer.calibration.scales_from_images import scales_from_images
 from drsformer.context import QUIET, Context
 from drsformer.contract import CONTRACTS

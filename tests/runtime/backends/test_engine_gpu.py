@@ -15,7 +15,7 @@ import pytest
 
 from drsformer.calibration.evaluate.engine_validation import validate_engine
 from drsformer.calibration.mixed_precision import fp16_from_fp32
-from drsformer.calibration.rules import kept_parts
+from drsformer.calibration.precision_rules import kept_parts
 from drsformer.contract import CONTRACT
 from drsformer.engine.gpu import cudart, gpu_here
 from drsformer.engine.libraries import LIBRARIES, module_of
