@@ -136,7 +136,7 @@ def bench(options: BenchOptions) -> None:
             temporary[options.html_path].write_text(page, encoding="utf-8")
         if output.json_path:
             place = temporary.get(output.json_path, STDOUT)
-            replace(output, json_path=place).write_json(report.to_json())
+            replace(output, json_path=place).write_json(report.to_dict())
     for path in temporary:
         output.result(f"{path}: the report")
     if measured.failure:  # what was measured before the failure is kept

@@ -76,11 +76,11 @@ def convert(options: ConvertOptions) -> None:
     source, output = options.source, options.output
     path = options.output_path or source.with_name(f"{source.stem}.{options.precision}.onnx")
     source = exported(source, path, output)
-    samples = samples_of(options.pairs, options.images, output)
     request = ConversionRequest(
         source, path, options.precision, None, options.budget, options.io, options.threads
     )
     request = replace(request, scales=scales_for(request, options.scales, options.images, output))
+    samples = samples_of(options.pairs, options.images, output)
     with progress() as context:
         made = convert_file(request, samples, context)
     print_converted(made, output)

@@ -53,7 +53,7 @@ class Demo:
         """How much closer to the clean photo the derained one is than the rainy one, dB."""
         return self.derained_psnr - self.rainy_psnr
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the demonstration as plain values."""
         return {
             "model": str(self.model),
@@ -88,7 +88,7 @@ def demo(folder: Path, photo: Path | None, seed: int, output: Output) -> None:
     output.result(f"{made.side_by_side}: both, side by side")
     output.result(f"{made.model}: the exported model, which ONNX Runtime ran on the CPU")
     output.detail(f"{made.model.with_suffix('.validation.json')}: the model agrees with PyTorch")
-    output.write_json(made.to_json(), inputs=filter(None, [photo]))
+    output.write_json(made.to_dict(), inputs=filter(None, [photo]))
 
 
 def run_demo(folder: Path, photo: Path | None, seed: int, context: Context = QUIET) -> Demo:

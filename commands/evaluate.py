@@ -9,7 +9,7 @@ import click
 
 from drsformer.runtime.evaluation import (
     ImageScores,
-    as_json,
+    dict_from_scores,
     evaluate_folder,
     evaluate_model,
     mean_scores,
@@ -61,7 +61,7 @@ def evaluate(
     shown.detail(table_from_scores(scores))
     measured = [path for pair in pairs for path in (pair.rainy, pair.clean)]
     inputs = [*measured, *filter(None, [model])]
-    output.write_json(as_json(scores, str(model or derained)), inputs)
+    output.write_json(dict_from_scores(scores, str(model or derained)), inputs)
 
 
 def _result(scores: Sequence[ImageScores]) -> str:

@@ -236,7 +236,6 @@ def _converted(source: Source, precision: str, beside: Path, output: Output) -> 
         raise EngineError(f"--scales is for --int8 and --fp8, not for --{precision}")
     path = beside.with_name(f"{beside.stem}.{precision}.onnx")
     float32 = exported(source.path, path, output, name=f"{beside.stem}.onnx")
-    samples = samples_of(source.pairs, source.images, output)
     request = ConversionRequest(
         float32,
         path,
@@ -245,6 +244,7 @@ def _converted(source: Source, precision: str, beside: Path, output: Output) -> 
         threads=source.threads,
     )
     request = replace(request, scales=scales_for(request, source.scales, source.images, output))
+    samples = samples_of(source.pairs, source.images, output)
     with progress() as context:
         made = convert_file(request, samples, context)
     for line in converted_lines(made):

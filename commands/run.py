@@ -74,7 +74,7 @@ def run(given: Options) -> None:
     with given.options.open(given.model) as derainer, progress() as context:
         summary = derain_files(given.inputs, given.folder, derainer, given.settings(), context)
     _print_summary(summary, given.folder, given.output)
-    result = {"model": str(given.model)} | summary.as_json()
+    result = {"model": str(given.model)} | summary.to_dict()
     given.output.write_json(result, [given.model, *summary.inputs()])
     sys.exit(1 if summary.failures else 0)
 

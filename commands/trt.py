@@ -280,7 +280,7 @@ def _layer_table(audit: Audit) -> Table:
 def _values(built: BuiltEngine) -> dict[str, Any]:
     """Return the result as plain values, for JSON."""
     return {
-        "engine": str(built.path),
+        "path": str(built.path),
         "manifest_path": str(built.manifest_path),
         "manifest": asdict(built.manifest),
         "audit": asdict(built.audit),

@@ -1,6 +1,5 @@
 """`drs-export validate`: is a file what it should be?"""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def _validate_onnx(file: Path, checkpoint: Path, output: Output) -> None:
     if row is not None:
         output.result(f"first to diverge: {row.tensor}, {row.psnr_db} dB")
     _shown(output, always=row is not None).detail(report_table(report))
-    output.write_json(json.loads(report.to_json()), inputs=[file, checkpoint])
+    output.write_json(report.to_dict(), inputs=[file, checkpoint])
     raise_unless_passed(report, file, remedy="export it again from this checkpoint")
 
 
@@ -63,7 +62,7 @@ def _validate_engine(file: Path, output: Output) -> None:
         output.result(f"{file}: nothing differs, but not done here: {', '.join(missing)}")
     _shown(output, always=not report.passed).detail(_table(report))
     beside = file.with_name(read_manifest(file).onnx_file)
-    output.write_json(report.to_values(), inputs=[file, manifest_path(file), beside])
+    output.write_json(report.to_dict(), inputs=[file, manifest_path(file), beside])
     if differing:
         raise AgreementError(f"{file} is not what it should be: {', '.join(differing)}")
 

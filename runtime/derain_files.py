@@ -71,7 +71,7 @@ class Summary:
     pixels: int = 0
     seconds: float = 0.0
 
-    def as_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the summary as plain values."""
         return {
             "derained": [str(job.source) for job in self.derained],

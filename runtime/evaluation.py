@@ -120,7 +120,7 @@ def mean_scores(scores: Sequence[ImageScores]) -> ImageScores:
     )
 
 
-def as_json(scores: Sequence[ImageScores], source: str) -> dict[str, Any]:
+def dict_from_scores(scores: Sequence[ImageScores], source: str) -> dict[str, Any]:
     """Return the scores and their mean as plain values.
 
     An infinite PSNR (of equal images), and what is computed from it, becomes None.
@@ -131,8 +131,8 @@ def as_json(scores: Sequence[ImageScores], source: str) -> dict[str, Any]:
     """
     return {
         "derained_by": source,
-        "images": [_as_json(one) for one in scores],
-        "mean": _as_json(mean_scores(scores)),
+        "images": [_dict_from(one) for one in scores],
+        "mean": _dict_from(mean_scores(scores)),
     }
 
 
@@ -146,7 +146,7 @@ def _mean(scores: Sequence[Score]) -> Score:
     return Score(sum(s.psnr_db for s in scores) / count, sum(s.ssim for s in scores) / count)
 
 
-def _as_json(scores: ImageScores) -> dict[str, Any]:
+def _dict_from(scores: ImageScores) -> dict[str, Any]:
     return {
         "name": scores.name,
         "rainy": {"psnr_db": _finite(scores.rainy.psnr_db), "ssim": scores.rainy.ssim},

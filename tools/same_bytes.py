@@ -24,7 +24,6 @@ PRECISIONS = ("fp16", "bf16", "int8", "fp8")
 MASKED = (
     rb"(drs_export_version(?:\": ?\"|\x12.))[0-9][0-9a-z.+]*",
     rb"((?:model|onnx|source)_sha256(?:\": ?\"|\x12@))[0-9a-f]{64}",
-    rb"(\"sha256\": \")[0-9a-f]{64}",
     rb"(drs-export\x1a.)[0-9][0-9a-z.+]*",  # ONNX's producer_version, behind producer_name
 )
 

@@ -65,7 +65,7 @@ class EngineReport:
         """Whether every check could be made here."""
         return all(check.outcome != "not done" for check in self.checks)
 
-    def to_values(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
         return asdict(self) | {"passed": self.passed, "complete": self.complete}
 

@@ -53,7 +53,7 @@ class BenchReport:
     baseline: str
     groups: tuple[SettingResults, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as plain values."""
         return asdict(self)
 

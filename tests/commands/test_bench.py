@@ -217,8 +217,6 @@ def test_a_process_that_dies_is_one_line(small_checkpoint):
         (["-c", "warp"], "unknown candidate 'warp'; expected some of pytorch,"),
         (["-c", "plain", "--baseline", "deployed"], "'deployed' is not among the candidates"),
         (["-c", "plain", "-c", "plain"], "named twice"),
-        (["--size", "256"], "size is '256'; expected HEIGHTxWIDTH"),
-        (["--size", "0x8"], "size is '0x8'"),
         (["-c", "cuda", "--size", "8x8"], "CUDA: provider 'cuda' is not in the installed"),
     ],
 )
@@ -234,3 +232,9 @@ def test_a_checkpoint_is_never_overwritten(drs, small_checkpoint):
         "--json", small_checkpoint,
     )  # fmt: skip
     assert code == 1 and "error: " in err and small_checkpoint.read_bytes() == before
+
+
+@pytest.mark.parametrize("size", ["256", "0x8"])
+def test_what_is_no_size_is_wrong_usage(drs, small_checkpoint, size):
+    code, _, err = drs("bench", small_checkpoint, "--size", size)
+    assert code == 2 and f"'{size}' is not a size; expected HEIGHTxWIDTH" in err

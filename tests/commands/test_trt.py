@@ -56,7 +56,7 @@ def test_a_checkpoint_becomes_an_engine_in_one_go(
     output = tmp_path / "a.engine"
     code, out, err = drs("trt", tiny_checkpoint, "--fp16", "--io", "uint8", "-o", output, *BUILD)
     assert code == 0, err
-    assert "agrees with the checkpoint" in err and " fp32 on 3 images" in err and "float16" in out
+    assert "agrees with the checkpoint" in err and " fp32 on 3 images" in err and "fp16" in out
     assert re.search(r"a\.engine: [\d.]+ MB, fp16, 1x32x32x3, TensorRT-RTX 1\.", out)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "a.engine", "a.engine.json", "a.fp16.onnx", "a.fp16.precision.json", "a.onnx",
@@ -233,7 +233,7 @@ def test_a_converted_file_is_not_converted_again(drs: Any, tiny_onnx: Path, tmp_
     assert manifest_of(output).onnx_file == "low.onnx"
     values = json.loads(out)
     assert values["manifest"] == json.loads(manifest_path(output).read_text())
-    assert values["engine"] == str(output) and values["audit"]["layers"]["float16"] > 10
+    assert values["path"] == str(output) and values["audit"]["layers"]["float16"] > 10
     assert values["audit"]["float32_parts"]
     assert "compute capability 8.9; not run yet" in err and "float32 by rule" in err
 
@@ -460,7 +460,7 @@ def test_a_model_of_fixed_sizes_is_given_no_shapes(
     drs: Any, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     source, path = tmp_path / "fixed.onnx", tmp_path / "build.sh"
-    fixed = ("--batch", 1, "--height", 64, "--width", 64)
+    fixed = ("--batch", 1, "--size", "64x64")
     assert drs("onnx", tiny_checkpoint, "-o", source, *fixed)[0] == 0
     output = tmp_path / "x.engine"
     code, _, err = drs(
