@@ -4,6 +4,7 @@ OpenVINO plans layouts and memory when it compiles, and plans best for sizes tha
 model is compiled for each input shape.
 """
 
+import sys
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -72,19 +73,34 @@ class OpenVinoBackend:
 
 
 def _core(precision: Precision) -> Any:
-    try:
-        import openvino
-    except ImportError as error:
-        raise ProviderError(
-            "provider 'openvino' needs the package openvino; install drs-export[openvino]"
-        ) from error
-    core = openvino.Core()
+    core = _openvino().Core()
     if precision == "bf16" and "BF16" not in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES"):
         raise ProviderError(
             f"{core.get_property(DEVICE, 'FULL_DEVICE_NAME')} does not compute in bfloat16; "
             "use precision fp32"
         )
     return core
+
+
+def _openvino() -> Any:
+    """Import OpenVINO without its telemetry, which would report the import to its maker.
+
+    Where that package cannot be imported OpenVINO takes a stub of its own. A program that imported
+    OpenVINO itself before decides for itself.
+    """
+    telemetry = sys.modules.get("openvino_telemetry")
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # cannot be imported now
+    try:
+        import openvino
+    except ImportError as error:
+        raise ProviderError(
+            "provider 'openvino' needs the package openvino; install drs-export[openvino]"
+        ) from error
+    finally:
+        del sys.modules["openvino_telemetry"]
+        if telemetry is not None:
+            sys.modules["openvino_telemetry"] = telemetry
+    return openvino
 
 
 def _settings(options: RunOptions) -> dict[str, Any]:
