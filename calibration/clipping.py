@@ -9,25 +9,31 @@ from typing import Literal
 
 import numpy as np
 
+from .quantize import QuantizedDtype, quantized_values
 from .ranges import BINS, Histogram
 
 ClippingMethod = Literal["minmax", "percentile", "mse"]
 PERCENTILE = 99.99
 CANDIDATES = 100  # values of amax tried, from a tenth of the largest magnitude to all of it
-MAGNITUDES = 128  # that INT8 represents, 0 to 127
 # TensorRT-RTX writes a scale into the source of the kernels that use it, so each further scale is a
 # further kernel: 233 of them made an engine larger than float16's (docs/decisions.md)
 SCALES_PER_OCTAVE = 4
 
 
-def amax_of(histogram: Histogram, method: ClippingMethod) -> float:
-    """Return the magnitude to clip at; 0 where the tensor is all zeros."""
+def amax_of(histogram: Histogram, method: ClippingMethod, dtype: QuantizedDtype) -> float:
+    """Return the magnitude to clip at; 0 where the tensor is all zeros.
+
+    Args:
+        histogram: magnitudes of the tensor.
+        method: how to choose.
+        dtype: what will be quantised to; mse rounds as this type does.
+    """
     if histogram.largest == 0.0 or method == "minmax":
         return histogram.largest
     if method == "percentile":
         return _percentile(histogram)
     candidates = histogram.largest * np.linspace(0.1, 1.0, CANDIDATES)
-    errors = [_squared_error(histogram, amax) for amax in candidates]
+    errors = [_squared_error(histogram, amax, dtype) for amax in candidates]
     return float(candidates[int(np.argmin(errors))])
 
 
@@ -42,8 +48,7 @@ def _percentile(histogram: Histogram) -> float:
     return min((bin_ + 1) * histogram.top / BINS, histogram.largest)
 
 
-def _squared_error(histogram: Histogram, amax: float) -> float:
-    centres = histogram.centres
-    scale = amax / (MAGNITUDES - 1)
-    quantised = np.minimum(np.rint(centres / scale), MAGNITUDES - 1) * scale
-    return float((histogram.counts * (centres - quantised) ** 2).sum())
+def _squared_error(histogram: Histogram, amax: float, dtype: QuantizedDtype) -> float:
+    centres, scale = histogram.centres, np.float64(amax / dtype.largest)
+    restored = quantized_values(centres, scale, dtype).astype(np.float64) * scale
+    return float((histogram.counts * (centres - restored) ** 2).sum())

@@ -141,7 +141,9 @@ def weight_scales(weight: NDArray[np.float32], quantized: QuantizedDtype) -> NDA
 
 
 def quantized_values(
-    values: NDArray[np.float32], scale: NDArray[np.float32], quantized: QuantizedDtype
+    values: NDArray[np.floating],
+    scale: NDArray[np.floating] | np.floating,
+    quantized: QuantizedDtype,
 ) -> NDArray[Any]:
     """Divide values by the scale, clip them, and round half to even."""
     scaled = np.clip(values / scale, -quantized.largest, quantized.largest)

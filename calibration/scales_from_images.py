@@ -14,7 +14,7 @@ from .clipping import ClippingMethod, amax_of, shared_scale
 from .crops import Crops
 from .mixed_precision import check_convertible
 from .precision_rules import quantizable
-from .quantize import QUANTIZED_DTYPES
+from .quantize import QUANTIZED_DTYPES, QuantizedDtype
 from .ranges import Histogram, histograms
 from .scales import Scales, TensorScale
 
@@ -55,7 +55,7 @@ def scales_from_images(
     names = list(dict.fromkeys(node.input[0] for node in nodes or quantizable(proto)))
     found = histograms(proto, names, crops.images, threads=threads, context=context)
     tensors = {
-        name: _tensor_scale(name, histogram, method, QUANTIZED_DTYPES[precision].largest)
+        name: _tensor_scale(name, histogram, method, QUANTIZED_DTYPES[precision])
         for name, histogram in found.items()
     }
     images = {
@@ -68,12 +68,12 @@ def scales_from_images(
 
 
 def _tensor_scale(
-    name: str, histogram: Histogram, method: ClippingMethod, largest_quantised: float
+    name: str, histogram: Histogram, method: ClippingMethod, dtype: QuantizedDtype
 ) -> TensorScale:
-    amax = amax_of(histogram, method)
+    amax = amax_of(histogram, method, dtype)
     if amax == 0.0:
         raise CalibrationError(
             f"{name} is 0 everywhere on these images, so it has no range; calibrate on others"
         )
-    scale = shared_scale(amax / largest_quantised)
-    return TensorScale(histogram.largest, scale * largest_quantised, scale)
+    scale = shared_scale(amax / dtype.largest)
+    return TensorScale(histogram.largest, scale * dtype.largest, scale)

@@ -11,6 +11,7 @@ import pytest
 
 from drsformer.calibration import ranges
 from drsformer.calibration.clipping import amax_of
+from drsformer.calibration.quantize import FP8, INT8, quantized_values
 from drsformer.calibration.ranges import BINS, Histogram, histograms
 from drsformer.calibration.scales import Scales, TensorScale, check_belongs, scales_from_file
 from drsformer.context import Context
@@ -41,22 +42,24 @@ def test_a_large_tensor_is_counted_in_part_but_its_maximum_is_exact() -> None:
 
 def test_minmax_clips_nothing_and_percentile_the_rarest() -> None:
     values = np.concatenate([np.linspace(0, 1, 100_000), [50.0]])
-    assert amax_of(histogram(values), "minmax") == 50.0
-    assert 1.0 <= amax_of(histogram(values), "percentile") < 1.1
+    assert amax_of(histogram(values), "minmax", INT8) == 50.0
+    assert 1.0 <= amax_of(histogram(values), "percentile", INT8) < 1.1
 
 
 def test_mse_weighs_an_outlier_against_coarse_steps() -> None:
     noise = np.random.default_rng(0).normal(0, 1, 100_000)
-    assert amax_of(histogram(noise), "mse") > 3.0  # nearly all of it
+    assert amax_of(histogram(noise), "mse", INT8) > 3.0  # nearly all of it
     with_outlier = histogram(np.append(noise, 60.0))
     # 1e5 (c / 127)^2 / 12 + (60 - c)^2 is least at c = 39.5
-    assert amax_of(with_outlier, "mse") == pytest.approx(39.5, abs=1.0)
-    assert amax_of(histogram(np.linspace(-1, 1, 100_000)), "mse") == pytest.approx(1.0, abs=0.02)
+    assert amax_of(with_outlier, "mse", INT8) == pytest.approx(39.5, abs=1.0)
+    assert amax_of(histogram(np.linspace(-1, 1, 100_000)), "mse", INT8) == pytest.approx(
+        1.0, abs=0.02
+    )
 
 
 @pytest.mark.parametrize("method", ["minmax", "percentile", "mse"])
 def test_a_tensor_of_zeros_has_no_range(method) -> None:
-    assert amax_of(histogram(np.zeros(8)), method) == 0.0
+    assert amax_of(histogram(np.zeros(8)), method, INT8) == 0.0
 
 
 def test_ranges_do_not_depend_on_how_tensors_are_grouped(tiny_onnx: Path, monkeypatch) -> None:
@@ -109,3 +112,16 @@ def test_scales_of_another_model_or_precision_are_refused() -> None:
     with pytest.raises(CalibrationError, match="holds scales for int8, not fp8"):
         check_belongs(SCALES, path, "ab" * 32, model, "fp8")
     check_belongs(SCALES, path, "ab" * 32, model, "int8")
+
+
+@pytest.mark.parametrize("dtype", [INT8, FP8])
+def test_heavy_tails_are_scored_on_the_dtype_that_they_are_quantised_to(dtype) -> None:
+    values = np.random.default_rng(0).standard_t(3, 200_000).astype(np.float32)
+    found = histogram(values)
+
+    def error(amax: float) -> float:
+        scale = np.float32(amax / dtype.largest)
+        back = quantized_values(values, scale, dtype).astype(np.float32) * scale
+        return float(np.mean((values - back) ** 2))
+
+    assert error(amax_of(found, "mse", dtype)) <= 1.02 * error(amax_of(found, "minmax", dtype))
