@@ -133,9 +133,12 @@ def main() -> None:
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "drs-export"
         code = _fail(f"{error.format_message()} See `{command} --help`.", error.exit_code)
-    except OSError as error:  # from the terminal or the pipe that results go to
-        sys.stdout = None
-        code = _fail(f"cannot print the results: {error.strerror}", 1)
+    except OSError as error:
+        if error.filename is not None:
+            code = _fail(f"{error.filename}: {error.strerror}", 1)
+        else:  # from the terminal or the pipe that results go to
+            sys.stdout = None
+            code = _fail(f"cannot print the results: {error.strerror}", 1)
     finally:
         signal.signal(signal.SIGTERM, former)
     sys.exit(code)

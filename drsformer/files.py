@@ -104,6 +104,8 @@ def _renamed_at_the_end(temporary: Path, path: Path) -> Iterator[Path]:
         _make_durable(temporary)
         temporary.replace(path)
     except OSError as error:
+        if error.filename not in (None, str(temporary)):  # about another file, which it names
+            raise
         raise DRSformerError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         temporary.unlink(missing_ok=True)

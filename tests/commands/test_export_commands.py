@@ -196,3 +196,15 @@ def test_ctrl_c_and_sigterm_leave_nothing(small_checkpoint, tmp_path, number, co
     command = [sys.executable, "-c", INTERRUPTED, str(int(number)), "onnx", str(small_checkpoint)]
     done = subprocess.run([*command, "-o", str(output)], capture_output=True, timeout=300)
     assert done.returncode == code and not output.parent.exists()
+
+
+def test_a_file_that_cannot_be_read_is_named(drs, monkeypatch, small_onnx):
+    """Not as an error of the terminal that the results go to."""
+    from drsformer.commands import inspect
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", "secret.json")
+
+    monkeypatch.setattr(inspect, "describe", refuse)
+    code, _, err = drs("inspect", small_onnx)
+    assert code == 1 and one_line(err) == "error: secret.json: Permission denied\n"

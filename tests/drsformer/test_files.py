@@ -62,3 +62,19 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
 def test_one_line_has_no_breaks_no_controls_and_an_end():
     assert one_line("a\nb\x1b[31mc\t d") == "a b?[31mc d"
     assert len(one_line("x" * 10_000)) == 600
+
+
+def test_an_error_about_something_else_is_not_about_the_output(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, written_whole(tmp_path / "out.txt"):
+        (tmp_path / "missing.txt").read_text()
+    assert caught.value.filename == str(tmp_path / "missing.txt")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_error_about_the_temporary_file_is_about_the_output(tmp_path):
+    with (
+        pytest.raises(DRSformerError, match="cannot write .*out.txt: No such file"),
+        written_whole(tmp_path / "out.txt") as temporary,
+    ):
+        temporary.unlink()
+        temporary.read_text()
