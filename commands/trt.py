@@ -174,7 +174,7 @@ def _check_files(options: TrtOptions) -> None:
     written = [options.engine, manifest_path(options.engine), *optional]
     for i, path in enumerate(written):
         others = [*options.inputs, *written[:i]]
-        if path.resolve() in [other.resolve() for other in others]:
+        if os.path.realpath(path) in map(os.path.realpath, others):
             raise EngineError(
                 f"{path} would be written over an input or another output; choose another name"
             )

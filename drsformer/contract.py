@@ -151,6 +151,11 @@ def padded_size(
 
 def check_image(image: NDArray[Any]) -> None:
     """Raise ShapeError unless `image` is uint8 or uint16 (H, W, 3) with at least one pixel."""
+    if not isinstance(image, np.ndarray):
+        raise ShapeError(
+            f"an image is a {type(image).__name__}; expected a numpy array of uint8 or uint16, "
+            "(height, width, 3), RGB; numpy.asarray makes one of a PIL image"
+        )
     if image.dtype not in (np.uint8, np.uint16):
         raise ShapeError(f"an image has dtype {image.dtype}; expected uint8 or uint16 RGB")
     if image.ndim != 3 or image.shape[2] != CHANNELS or image.size == 0:

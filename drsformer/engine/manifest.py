@@ -152,9 +152,11 @@ class Manifest:
         """Raise EngineError unless this version of the engine's own library can run it."""
         title = LIBRARIES[self.flavor].title
         ours, theirs = _numbers(self.version), _numbers(version)
-        if all(a == b for a, b in zip(ours, theirs, strict=False)):  # some have no build number
+        alike = all(a == b for a, b in zip(ours, theirs, strict=False))  # some have no build number
+        if alike and _pre_release(self.version) == _pre_release(version):
             return
-        forward = self.runs_on.version_compatible and theirs[:2] >= ours[:2]
+        released = not _pre_release(self.version) and not _pre_release(version)
+        forward = self.runs_on.version_compatible and released and theirs[:2] >= ours[:2]
         if forward and theirs[0] - ours[0] <= 1:
             return
         raise EngineError(
@@ -296,7 +298,7 @@ _VALID: dict[str, _Rule] = {  # which values a manifest may have, and what a ref
     "engine_sha256": _HASH,
     "engine_bytes": (lambda n: type(n) is int and n > 0, "a whole number above 0"),
     "flavor": (lambda name: name in BUILDERS, " or ".join(BUILDERS)),
-    "version": (_matches(r"[0-9]+(\.[0-9]+)*(\.post[0-9]+)?"), "numbers such as 10.3.0.26"),
+    "version": (_matches(r"[0-9]+(\.[0-9]+)*[.a-z0-9]*"), "a version such as 10.3.0.26"),
     "precision": (lambda name: name in PRECISIONS, " or ".join(PRECISIONS)),
     "profiles": (bool, "at least one profile"),
     "runs_on.compute_capabilities": (lambda a: a and all(map(_is_capability, a)), "such as 8.9"),
@@ -339,5 +341,11 @@ def _ascends(profile: Profile) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """Return (10, 7, 0) for "10.7.0" and for "10.7.0.post1"."""
-    return tuple(int(part) for part in version.split(".post")[0].split(".")[:4])
+    """Return (10, 7, 0) for "10.7.0", "10.7.0.post1" and "10.7.0rc1"."""
+    numbers = re.match(r"[0-9]+(\.[0-9]+){0,3}", version)
+    return tuple(map(int, numbers[0].split("."))) if numbers else ()
+
+
+def _pre_release(version: str) -> str:
+    """Return "rc1" for "10.7.0rc1", and nothing for a release, also a repeated one (".post1")."""
+    return re.sub(r"^[0-9.]*(post[0-9]+)?", "", version)

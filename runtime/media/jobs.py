@@ -96,11 +96,11 @@ def _placed(path: Path, output: Path) -> list[Job]:
     """Return a job for each file of an input, under its own name below the output folder."""
     if not _is_folder(path):
         return [Job(kind_from_name(path) or "image", path, output / path.name)]
-    if path.resolve() == output.resolve():
+    if os.path.realpath(path) == os.path.realpath(output):
         raise ImageError(f"{path} is input and output; choose another --output folder")
     jobs = [
         Job(kind, file, output / file.relative_to(path))
-        for file in _files(path, output.resolve())
+        for file in _files(path, os.path.realpath(output))
         if (kind := kind_from_name(file))
     ]
     if not jobs:
@@ -117,14 +117,14 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _files(folder: Path, output: Path) -> Iterator[Path]:
+def _files(folder: Path, output: str) -> Iterator[Path]:
     """Yield the files below a folder in name order, without hidden ones and without `output`."""
     for place, folders, names in os.walk(folder, onerror=_cannot_list):
         here = Path(place)
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".") and (here / name).resolve() != output
+            if not name.startswith(".") and os.path.realpath(here / name) != output
         )
         yield from (here / name for name in sorted(names) if not name.startswith("."))
 

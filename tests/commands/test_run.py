@@ -519,3 +519,14 @@ def test_an_absurd_thread_count_is_refused(model: Path, tmp_path: Path) -> None:
     source = write(tmp_path / "a.png")
     outcome = drs_export("run", model, source, "-o", tmp_path / "out", "--threads", 2**31)
     assert_refused(outcome, "threads")
+
+
+def test_a_link_that_leads_to_itself_is_one_line(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    inputs = [tmp_path / "loop", tmp_path / "loop" / "a.png"]
+    done = drs_export("run", model, *inputs, "-o", tmp_path / "out")
+    assert done.code == 1 and len(done.err) == 2
+    assert all("Too many levels of symbolic links" in line for line in done.err)
+    cv2.imwrite(str(tmp_path / "a.png"), noise(8, 8).astype(np.uint8))
+    done = drs_export("run", model, tmp_path, "-o", tmp_path / "loop")
+    assert done.code == 1 and "cannot write into the folder" in done.err[0]

@@ -310,3 +310,17 @@ def test_an_output_of_another_size_is_refused(tmp_path: Path) -> None:
     halving = write_model(tmp_path / "half.onnx", stride=2)
     with Derainer(halving) as derainer, pytest.raises(ModelError, match="contract"):
         derainer.derain(noise(16, 16))
+
+
+class LikePillow:
+    """An object that numpy could make an array of, as a PIL image is."""
+
+    def __array__(self, dtype=None, copy=None):
+        return np.zeros((8, 8, 3), np.uint8)
+
+
+@pytest.mark.parametrize("image", [None, [[[0, 0, 0]]], LikePillow(), "rainy.png"])
+def test_what_is_no_array_is_refused_by_name(tiny_onnx, image):
+    with Derainer(tiny_onnx) as derainer, pytest.raises(ShapeError) as caught:
+        derainer.derain(image)
+    assert f"is a {type(image).__name__}; expected a numpy array" in str(caught.value)

@@ -167,6 +167,14 @@ def test_versions_are_the_same_with_and_without_a_build_number() -> None:
         MANIFEST.check_version("10.3.1", ENGINE)
 
 
+def test_a_pre_release_is_a_version_of_its_own() -> None:
+    candidate = replace(MANIFEST, version="11.0.0rc1")
+    candidate.check_version("11.0.0rc1", ENGINE)
+    for manifest, version in ((candidate, "11.0.0"), (MANIFEST, "10.3.0.26.dev3")):
+        with pytest.raises(EngineError, match=f"and here is {version}"):
+            manifest.check_version(version, ENGINE)
+
+
 @pytest.mark.parametrize(
     ("version", "fine"),
     [("10.3.0.27", True), ("10.16.1.11", True), ("11.4.1.2", True), ("12.0.0.1", False),
