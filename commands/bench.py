@@ -52,10 +52,11 @@ Candidates, on the CPU unless said otherwise:
   deployed       the file of `onnx --runtime ort` in ONNX Runtime
   deployed-any   the file of `onnx --runtime any` in ONNX Runtime
   openvino       the file of `onnx --runtime openvino` in OpenVINO
-  openvino-bf16  the same in bfloat16
-  cuda           the file of `onnx --runtime any` on a GPU, with ONNX Runtime's
-                 CUDA provider
-  tensorrt       the same with ONNX Runtime's TensorRT provider
+  openvino-bf16  the file of `onnx --runtime openvino` in OpenVINO, bfloat16
+  cuda           the file of `onnx --runtime any` on a GPU, in ONNX Runtime
+                 with its provider "cuda"
+  tensorrt       the file of `onnx --runtime any` on a GPU, in ONNX Runtime
+                 with its provider "tensorrt"
 """
 
 

@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from drsformer.calibration.clipping import ClippingMethod
-from drsformer.calibration.crops import CROP_COUNT, CROP_SIDE
+from drsformer.calibration.crops import CROP_COUNT, CROP_SIDE, FEWEST_IMAGES
 from drsformer.calibration.mixed_precision import check_convertible
 from drsformer.calibration.quantize import QUANTIZED_DTYPES
 from drsformer.calibration.scales import Scales
@@ -42,10 +42,10 @@ class CalibrateOptions:
 @click.option("--output", "-o", "output_path", type=FILE, required=True,
               help="The scales file to write (.json).")  # fmt: skip
 @click.option("--images", type=FOLDER,
-              help="Folder of at least 4 rainy images, or with input/.  "
-              "[default: synthetic rain on bundled photos]")  # fmt: skip
+              help=f"Folder of at least {FEWEST_IMAGES} rainy images, or a folder with them in "
+              "input/.  [default: synthetic rain on bundled photos]")  # fmt: skip
 @click.option("--count", default=CROP_COUNT, show_default=True,
-              help="Number of crops in all, taken from one image after the other.")  # fmt: skip
+              help="Number of crops in all, taken from the images in turn.")  # fmt: skip
 @click.option("--crop", default=CROP_SIDE, show_default=True,
               help="Side of the square crops, pixels, a multiple of 8.")  # fmt: skip
 @click.option("--method", type=click.Choice(get_args(ClippingMethod)), default=DEFAULT_METHOD,

@@ -57,11 +57,11 @@ class ConvertOptions:
 @click.option("--images", type=FOLDER, help=IMAGES_HELP)
 @click.option("--pairs", type=FOLDER, help=PAIRS_HELP)
 @click.option("--max-drop", type=float, help="Keep the most sensitive parts in fp16 until at most "
-              "this much Y-PSNR is lost, dB. It needs clean images (--pairs).")  # fmt: skip
+              "this much of fp32's Y-PSNR is lost, dB. It needs clean images: --pairs.")  # fmt: skip
 @click.option("--min-psnr", type=float, help="Keep the most sensitive parts in fp16 until the PSNR "
               "against fp32 is at least this, dB. It needs no clean images.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
-@output_options("Print the figures of each precision, and the nodes kept in a higher one, too.")
+@output_options("Print the figures of each precision, and the parts kept in a higher one, too.")
 @packed(ConvertOptions)
 def convert(options: ConvertOptions) -> None:
     """Convert SOURCE, a float32 ONNX file or a checkpoint, to a lower precision.
@@ -71,8 +71,8 @@ def convert(options: ConvertOptions) -> None:
     it lists the nodes that stay in a higher precision: derain.fp16.onnx ->
     derain.fp16.precision.json.
 
-    --int8 and --fp8 take --scales and one limit, --max-drop or --min-psnr, not both. If fp16 alone
-    exceeds the limit, the command fails and writes no converted file.
+    Only --int8 and --fp8 take --scales, and one of the limits --max-drop and --min-psnr. If fp16
+    alone exceeds the limit, the command fails and writes no converted file.
     """
     if options.precision is None:
         raise click.UsageError("say which precision: --fp16, --bf16, --int8 or --fp8.")

@@ -33,7 +33,7 @@ MOST_ROWS = 20  # a longer table is printed with -v only
     "--derained", type=FOLDER, help="Folder of derained images to measure, instead of MODEL."
 )
 @derain_options
-@output_options(f"Print the table of all images also where there are more than {MOST_ROWS}.")
+@output_options(f"Print the table of all images even if there are more than {MOST_ROWS}.")
 def evaluate(
     model: Path | None,
     rainy: Path,

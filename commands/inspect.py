@@ -51,7 +51,7 @@ class Options:
 )
 @packed(Options)
 def inspect(options: Options) -> None:
-    """Show what FILE, a checkpoint, an ONNX file or an engine, is and how it was made."""
+    """Describe FILE, a checkpoint, an ONNX file or an engine, and how it was made."""
     file, output = options.file, options.output
     if options.cost:
         height, width = options.size

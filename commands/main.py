@@ -71,7 +71,8 @@ EPILOG = """\b
 Exit codes:
   0         done
   1         an error of input; one line on stderr says what to do
-  2         wrong usage; one line on stderr says what is wrong and which help to read
+  2         wrong usage; one line on stderr says what is wrong and which help
+            to read
   130, 143  interrupted by Ctrl-C, by SIGTERM
 No file is left half-written, whatever the exit code.
 """

@@ -74,7 +74,7 @@ class Options:
     type=click.Choice(["float32", "uint8"]),
     default="float32",
     show_default=True,
-    help="Type of input and output; uint8: pixels in, pixels out, scaled and rounded by the graph.",
+    help="Type of input and output; uint8: pixels in, pixels out; such a file cannot be converted.",
 )
 @output_options("Print the comparison of each tensor with PyTorch too.")
 @packed(Options)

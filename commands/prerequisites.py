@@ -43,13 +43,13 @@ from .progress import progress
 MOST_MEASURED = 4
 MEASURED_SIDE = CROP_SIDE
 IMAGES_HELP = (
-    "Folder of rainy images, or with input/ and target/, to calibrate with; the middle "
+    "Folder of rainy images, or a folder with input/ and target/, to calibrate with; the middle "
     f"{MEASURED_SIDE}x{MEASURED_SIDE} of the first {MOST_MEASURED} are measured.  "
     "[default: synthetic rain on bundled photos]"
 )
 PAIRS_HELP = (
-    "Folder with input/ (rainy) and target/ (clean), to measure with: all of them, whole. They are "
-    "not used to calibrate."
+    "Folder with input/ (rainy) and target/ (clean). All pairs are measured, whole, instead of "
+    "--images; none is used to calibrate."
 )
 NO_OPTIONS = Output()
 

@@ -66,8 +66,8 @@ _OPTIONS = (
     click.option(
         "--tile",
         type=int,
-        help="Cut images into tiles with sides of at most this, pixels, a multiple of 8.  "
-        "[default: images are not cut]",
+        help="Side of the tiles that images are cut into, pixels, a multiple of 8; smaller "
+        "where the image is smaller.  [default: images are not cut]",
     ),
     click.option(
         "--overlap",

@@ -56,7 +56,7 @@ def sensitivity(options: SensitivityOptions) -> None:
     """Lower the precision of each part of MODEL alone and measure what that costs.
 
     MODEL is a float32 ONNX file. A part is the layers of one kind in one stage of the network, such
-    as "latent qkv"; all other parts stay in float32. No file is written but the chart.
+    as "latent qkv"; all other parts stay in float32.
     """
     model, output = options.model, options.output
     proto = load_onnx(model)

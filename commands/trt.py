@@ -98,20 +98,21 @@ class TrtOptions:
 @click.option("--library", type=click.Choice(["auto", *_LIBRARY]), default="auto",
               show_default=True, help="auto: TensorRT-RTX with --gpu; else TensorRT if it is "
               "installed, else TensorRT-RTX.")  # fmt: skip
-@click.option("--gpu", help="GPUs to build for by compute capability, such as sm_86,sm_89; only with "
-              "TensorRT-RTX.  [default: 8.0 and newer; TensorRT: the GPU here]")  # fmt: skip
+@click.option("--gpu", help="GPUs to build for, such as sm_86,sm_89; only with TensorRT-RTX.  "
+              "[default: SM 8.0 and newer; with TensorRT, the GPU of this machine]")  # fmt: skip
 @click.option("--shapes", multiple=True, help="Input size: HEIGHTxWIDTH, tile (512x512), 720p, "
               "1080p, 4k, or MIN:OPT:MAX of these; repeatable.  [default: tile]")  # fmt: skip
 @click.option("--batch", default="1", show_default=True,
               help="Number of images per run, or MIN:OPT:MAX.")  # fmt: skip
 @click.option("--io", type=click.Choice(get_args(IO)), help="Type of input and output; uint8: "
-              "pixels in, pixels out.  [default: that of INPUT; float32 for a checkpoint]")  # fmt: skip
+              "pixels in, pixels out.  [default: INPUT's; float32 for a checkpoint]")  # fmt: skip
 @click.option("--workspace", type=click.FloatRange(0, min_open=True),
-              help="Scratch memory that a layer may use at most, GB.  [default: no limit]")  # fmt: skip
+              help="Scratch memory that a layer may use, GB.  [default: no limit]")  # fmt: skip
 @click.option("--level", type=click.IntRange(0, 5), help="Builder optimization level, 0 to 5.  "
               "[default: the library's]")  # fmt: skip
-@click.option("--timing-cache", type=FILE, help="File of kernel times to use and extend; TensorRT "
-              "only.  [default: one for each version, CUDA and GPU, in ~/.cache/drs-export]")  # fmt: skip
+@click.option("--timing-cache", type=FILE,
+              help="File of kernel times to use and extend; TensorRT only.  [default: one for each "
+              "version, CUDA and GPU, in ~/.cache/drs-export]")  # fmt: skip
 @click.option("--version-compatible", is_flag=True,
               help="Let later TensorRT versions run the engine, up to the next major one. "
               "TensorRT only; the engine may be slower.")  # fmt: skip
@@ -119,17 +120,19 @@ class TrtOptions:
               type=click.Choice(get_args(Hardware)),
               help="ampere+: any GPU of SM 8.0 or newer runs the engine; same-capability: other "
               "models of the same SM. TensorRT only; the engine may be slower.")  # fmt: skip
-@click.option("--strip-weights", is_flag=True, help="Build an engine without weights; they are read "
-              "from the ONNX file, which must stay beside it. TensorRT-RTX needs a GPU for that.")  # fmt: skip
+@click.option("--strip-weights", is_flag=True,
+              help="Build an engine without weights; they are read from the ONNX file, which must "
+              "stay beside it. TensorRT-RTX builds it only on a GPU.")  # fmt: skip
 @click.option("--refit", is_flag=True, help="Allow your own program to replace the weights "
-              "(TensorRT's refitter). TensorRT-RTX needs a GPU for that.")  # fmt: skip
+              "(TensorRT's refitter). TensorRT-RTX builds it only on a GPU.")  # fmt: skip
 @click.option("--images", type=FOLDER, help=IMAGES_HELP)
 @click.option("--pairs", type=FOLDER, help=PAIRS_HELP)
 @click.option("--scales", type=FILE, help="Scales from `calibrate`, for --int8 and --fp8.  "
               "[default: calibrate now]")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
-@click.option("--emit-script", type=FILE, help="Write a shell script instead of an engine: it builds the "
-              "engine with trtexec on a device that has only the SDK. TensorRT only.")  # fmt: skip
+@click.option("--emit-script", type=FILE,
+              help="Write a shell script instead of an engine. It builds the engine with trtexec, "
+              "on a device that has only the SDK; TensorRT only.")  # fmt: skip
 @output_options("Print the number of layers that compute in each type too.")
 @packed(TrtOptions)
 def trt(options: TrtOptions) -> None:

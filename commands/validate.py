@@ -21,7 +21,7 @@ from .progress import progress
 @click.command()
 @click.argument("file", type=FILE)
 @click.option("--checkpoint", type=FILE, help="The checkpoint that an ONNX FILE was exported from; "
-              "required for an ONNX FILE.")  # fmt: skip
+              "required for an ONNX FILE, refused for an engine.")  # fmt: skip
 @output_options("Print the comparisons too, also where nothing differs.")
 def validate(file: Path, checkpoint: Path | None, output: Output) -> None:
     """Check an ONNX FILE against its checkpoint, or an engine against its ONNX file.
