@@ -57,9 +57,9 @@ class ConvertOptions:
 @click.option("--images", type=FOLDER, help=IMAGES_HELP)
 @click.option("--pairs", type=FOLDER, help=PAIRS_HELP)
 @click.option("--max-drop", type=float, help="Keep the most sensitive parts in fp16 until at most "
-              "this much of fp32's Y-PSNR is lost, dB. It needs clean images: --pairs.")  # fmt: skip
+              "this much of fp32's Y-PSNR is lost, dB. Needs clean images: --pairs.")  # fmt: skip
 @click.option("--min-psnr", type=float, help="Keep the most sensitive parts in fp16 until the PSNR "
-              "against fp32 is at least this, dB. It needs no clean images.")  # fmt: skip
+              "against fp32 is at least this, dB. Needs no clean images.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
 @output_options("Print the figures of each precision, and the parts kept in a higher one, too.")
 @packed(ConvertOptions)

@@ -93,7 +93,9 @@ class TrtOptions:
 
 @click.command()
 @click.argument("source", metavar="INPUT", type=FILE)
-@click.option("--output", "-o", "engine", type=FILE, required=True, help="The engine to write.")
+@click.option(
+    "--output", "-o", "engine", type=FILE, required=True, help="The engine to write (.engine)."
+)
 @precision_flags("fp32", "fp16", "bf16", "int8", "fp8")
 @click.option("--library", type=click.Choice(["auto", *_LIBRARY]), default="auto",
               show_default=True, help="auto: TensorRT-RTX with --gpu; else TensorRT if it is "
@@ -122,9 +124,9 @@ class TrtOptions:
               "models of the same SM. TensorRT only; the engine may be slower.")  # fmt: skip
 @click.option("--strip-weights", is_flag=True,
               help="Build an engine without weights; they are read from the ONNX file, which must "
-              "stay beside it. TensorRT-RTX builds it only on a GPU.")  # fmt: skip
+              "stay beside it. TensorRT-RTX can build it only with a GPU.")  # fmt: skip
 @click.option("--refit", is_flag=True, help="Allow your own program to replace the weights "
-              "(TensorRT's refitter). TensorRT-RTX builds it only on a GPU.")  # fmt: skip
+              "(TensorRT's refitter). TensorRT-RTX can build it only with a GPU.")  # fmt: skip
 @click.option("--images", type=FOLDER, help=IMAGES_HELP)
 @click.option("--pairs", type=FOLDER, help=PAIRS_HELP)
 @click.option("--scales", type=FILE, help="Scales from `calibrate`, for --int8 and --fp8.  "
@@ -139,8 +141,8 @@ def trt(options: TrtOptions) -> None:
     """Build an engine from INPUT: a checkpoint, an exported or a converted ONNX file.
 
     Missing steps (export, calibrate, convert) run first; --images, --pairs, --scales and --threads
-    are for these. Without a precision flag, the engine has the precision of the ONNX file, and fp32
-    for a checkpoint. The types of the network's layers are checked against that precision.
+    are for the conversion. Without a precision flag, the engine has the precision of the ONNX file,
+    and fp32 for a checkpoint. The types of the network's layers are checked against that precision.
 
     The manifest, written beside the engine (x.engine -> x.engine.json), says what the engine is and
     where it runs.
