@@ -36,12 +36,28 @@ from drsformer.measuring.bench.report import (
 from drsformer.measuring.bench.setting import BenchSetting
 from drsformer.runtime.media.pictures import read_image
 
-from .options import FILE, packed
+from .options import FILE, THREADS_HELP, packed
 from .output import STDOUT, Output, output_options
 from .progress import progress
 from .sizes import SIZE
 
 DEFAULT_CANDIDATES = ("pytorch", "plain", "deployed", "openvino")
+EPILOG = """\b
+Candidates, on the CPU unless said otherwise:
+  pytorch        PyTorch
+  pytorch-bf16   PyTorch in bfloat16 (autocast)
+  compile        torch.compile
+  compile-bf16   torch.compile in bfloat16 (autocast)
+  plain          the file of `onnx --plain` in ONNX Runtime
+  deployed       the file of `onnx --runtime ort` in ONNX Runtime
+  deployed-any   the file of `onnx --runtime any` in ONNX Runtime
+  openvino       the file of `onnx --runtime openvino` in OpenVINO
+  openvino-bf16  the file of `onnx --runtime openvino` in OpenVINO, bfloat16
+  cuda           the file of `onnx --runtime any` on a GPU, in ONNX Runtime
+                 with its provider "cuda"
+  tensorrt       the file of `onnx --runtime any` on a GPU, in ONNX Runtime
+                 with its provider "tensorrt"
+"""
 
 
 @dataclass(frozen=True)
@@ -93,25 +109,34 @@ class Measured:
     failure: DRSformerError | None = None
 
 
-@click.command()
+@click.command(epilog=EPILOG)
 @click.argument("checkpoint", type=FILE)
 @click.option(
     "--candidate", "-c", "names", multiple=True, default=DEFAULT_CANDIDATES, show_default=True,
-    help=f"A way to run it; repeatable: {', '.join(CANDIDATES)}. PSNR refers to the first.",
+    help="A way to run CHECKPOINT, from the list below; repeatable. PSNR refers to the first.",
 )  # fmt: skip
-@click.option("--baseline", help="Candidate that speed-ups refer to; by default the first.")
+@click.option("--baseline", help="Candidate that speed-ups refer to.  [default: the first]")
 @click.option("--size", "sizes", type=SIZE, multiple=True, default=("256x256",),
               show_default=True, help="Size of the image, pixels; repeatable.")  # fmt: skip
-@click.option("--image", type=FILE, help="Derain the top left corner of this image, not noise.")
-@click.option("--threads", type=click.IntRange(1), help="Threads of each candidate; default: all.")
-@click.option("--tile", type=click.IntRange(8), help="Side of the tiles, pixels; default: none.")
+@click.option(
+    "--image", type=FILE, help="Derain the top left corner of this image.  [default: noise]"
+)
+@click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
+@click.option(
+    "--tile",
+    type=click.IntRange(8),
+    help="Side of the tiles, pixels, a multiple of 8.  [default: the image is not cut]",
+)
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True,
               help="How often each candidate runs.")  # fmt: skip
 @click.option("--html", "html_path", type=FILE, help="Write the report to this file as HTML.")
-@output_options
+@output_options("Print the machine, the versions and the seconds of each round too.")
 @packed(BenchOptions)
 def bench(options: BenchOptions) -> None:
-    """Run CHECKPOINT in several ways, in turn, and compare time, memory and output."""
+    """Run CHECKPOINT in several ways, in turn, and compare time, memory and output.
+
+    ONNX files are exported as needed. `bench` does not measure engines or converted files yet.
+    """
     plan = _plan(options)
     network = _network(plan.checkpoint)
     output = options.output

@@ -8,7 +8,7 @@ import click
 from rich.table import Table
 
 from drsformer.calibration.clipping import ClippingMethod
-from drsformer.calibration.crops import CROP_COUNT, CROP_SIDE
+from drsformer.calibration.crops import CROP_COUNT, CROP_SIDE, FEWEST_IMAGES
 from drsformer.calibration.mixed_precision import check_convertible
 from drsformer.calibration.quantize import QUANTIZED_DTYPES
 from drsformer.calibration.scales import Scales
@@ -16,7 +16,7 @@ from drsformer.calibration.scales_from_images import DEFAULT_METHOD, scales_from
 from drsformer.export.graph import load_onnx
 from drsformer.files import written_whole
 
-from .options import FILE, FOLDER, packed
+from .options import FILE, FOLDER, THREADS_HELP, packed
 from .output import Output, output_options
 from .prerequisites import crops_of
 from .progress import progress
@@ -42,21 +42,26 @@ class CalibrateOptions:
 @click.option("--output", "-o", "output_path", type=FILE, required=True,
               help="The scales file to write (.json).")  # fmt: skip
 @click.option("--images", type=FOLDER,
-              help="Folder of rainy images.  [default: synthetic rain]")  # fmt: skip
-@click.option("--count", default=CROP_COUNT, show_default=True, help="Number of crops.")
+              help=f"Folder of at least {FEWEST_IMAGES} rainy images, or a folder with them in "
+              "input/.  [default: synthetic rain on bundled photos]")  # fmt: skip
+@click.option("--count", default=CROP_COUNT, show_default=True,
+              help="Number of crops in all, taken from the images in turn.")  # fmt: skip
 @click.option("--crop", default=CROP_SIDE, show_default=True,
-              help="Side of the square crops, pixels.")  # fmt: skip
+              help="Side of the square crops, pixels, a multiple of 8.")  # fmt: skip
 @click.option("--method", type=click.Choice(get_args(ClippingMethod)), default=DEFAULT_METHOD,
-              show_default=True, help="Clipping method: how the largest value that a quantised "
-              "tensor can hold is chosen.")  # fmt: skip
+              show_default=True, help="How the largest value that a quantised tensor can hold is "
+              "chosen. minmax: nothing is clipped; percentile: the rarest values are; mse: the "
+              "least squared error.")  # fmt: skip
 @click.option("--precision", type=click.Choice(list(QUANTIZED_DTYPES)), default="int8",
               show_default=True, help="The precision that the scales are for.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(1),
-              help="Threads of ONNX Runtime.  [default: one per core]")  # fmt: skip
-@output_options
+@click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
+@output_options("Print the scale of each tensor too.")
 @packed(CalibrateOptions)
 def calibrate(options: CalibrateOptions) -> None:
-    """Measure how large the tensors of MODEL get on rainy images, and write their scales."""
+    """Measure how large the tensors of MODEL get on rainy images, and write their scales.
+
+    MODEL is a float32 ONNX file. `convert` and `trt` take the scales with --scales.
+    """
     model, output = options.model, options.output
     check_convertible(load_onnx(model), str(model))
     crops = crops_of(options.images, options.count, options.crop, output)

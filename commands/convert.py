@@ -14,9 +14,9 @@ from drsformer.calibration.quantize import QUANTIZED_DTYPES
 from drsformer.contract import IO
 from drsformer.errors import DRSformerError
 
-from .options import FILE, FOLDER, packed, precision_flags
+from .options import FILE, FOLDER, THREADS_HELP, packed, precision_flags
 from .output import Output, output_options
-from .prerequisites import exported, samples_of, scales_for
+from .prerequisites import IMAGES_HELP, PAIRS_HELP, exported, samples_of, scales_for
 from .printing import print_converted
 from .progress import progress
 
@@ -48,27 +48,31 @@ class ConvertOptions:
 @click.argument("source", type=FILE)
 @precision_flags("fp16", "bf16", "int8", "fp8")
 @click.option("--output", "-o", "output_path", type=FILE,
-              help="The file to write.  [default: SOURCE.<precision>.onnx]")  # fmt: skip
+              help="The file to write.  [default: derain.onnx -> derain.fp16.onnx]")  # fmt: skip
 @click.option("--io", type=click.Choice(get_args(IO)), default="float32", show_default=True,
-              help="Type of input and output.")  # fmt: skip
-@click.option("--scales", type=FILE, help="Scales from `calibrate`, for --int8 and --fp8.")
-@click.option("--images", type=FOLDER,
-              help="Rainy images to calibrate with; some are measured too.")  # fmt: skip
-@click.option("--pairs", type=FOLDER, help="Folder with input/ and target/, to measure with.")
-@click.option("--max-drop", type=float,
-              help="Largest loss of Y-PSNR against targets by quantising, dB.")  # fmt: skip
-@click.option("--min-psnr", type=float,
-              help="Smallest PSNR against float32, dB, where there are no targets.")  # fmt: skip
-@click.option("--threads", type=click.IntRange(1),
-              help="Threads of the CPU runtimes.  [default: one per core]")  # fmt: skip
-@output_options
+              help="Type of input and output; float16: not with --bf16; uint8: pixels in, pixels "
+              "out.")  # fmt: skip
+@click.option("--scales", type=FILE, help="Scales from `calibrate`, for --int8 and --fp8.  "
+              "[default: calibrate now]")  # fmt: skip
+@click.option("--images", type=FOLDER, help=IMAGES_HELP)
+@click.option("--pairs", type=FOLDER, help=PAIRS_HELP)
+@click.option("--max-drop", type=float, help="Keep the most sensitive parts in fp16 until at most "
+              "this much of fp32's Y-PSNR is lost, dB. Needs clean images: --pairs.")  # fmt: skip
+@click.option("--min-psnr", type=float, help="Keep the most sensitive parts in fp16 until the PSNR "
+              "against fp32 is at least this, dB. Needs no clean images.")  # fmt: skip
+@click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
+@output_options("Print the figures of each precision, and the parts kept in a higher one, too.")
 @packed(ConvertOptions)
 def convert(options: ConvertOptions) -> None:
     """Convert SOURCE, a float32 ONNX file or a checkpoint, to a lower precision.
 
     Every tensor of the file has an explicit type, so each runtime computes in the same precision.
     The result is measured on images and written only if its output is finite. The report beside
-    it, FILE.precision.json, lists the nodes that stay in a higher precision.
+    it lists the nodes that stay in a higher precision: derain.fp16.onnx ->
+    derain.fp16.precision.json.
+
+    Only --int8 and --fp8 take --scales, and one of the limits --max-drop and --min-psnr. If fp16
+    alone exceeds the limit, the command fails and writes no converted file.
     """
     if options.precision is None:
         raise click.UsageError("say which precision: --fp16, --bf16, --int8 or --fp8.")

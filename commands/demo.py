@@ -69,15 +69,22 @@ class Demo:
 @click.command()
 @click.option(
     "--output", "-o", "folder", type=click.Path(path_type=Path), default=Path("demo"),
-    show_default=True, help="Folder to write into.",
+    show_default=True, help="Folder for the model and the pictures; it is made if it is missing.",
 )  # fmt: skip
-@click.option("--photo", type=click.Path(path_type=Path), help="Use this clean photo.")
+@click.option(
+    "--photo",
+    type=click.Path(path_type=Path),
+    help="A clean photo of your own.  [default: the astronaut of scikit-image]",
+)
 @click.option(
     "--seed", type=click.IntRange(min=0), default=6, show_default=True, help="Seed of the rain."
 )
-@output_options
+@output_options("Print the path of the validation report too.")
 def demo(folder: Path, photo: Path | None, seed: int, output: Output) -> None:
-    """Export the shipped checkpoint, add synthetic rain to a photo, and derain it."""
+    """Export the shipped checkpoint, add synthetic rain to a photo, and derain it.
+
+    Files written: demo.onnx, demo.validation.json, rainy.png, derained.png and side_by_side.png.
+    """
     with progress() as context:
         made = run_demo(folder, photo, seed, context)
     output.result(

@@ -27,13 +27,13 @@ MOST_ROWS = 20  # a longer table is printed with -v only
 
 @click.command()
 @click.argument("model", required=False, type=FILE)
-@click.option("--rainy", required=True, type=FOLDER, help="Folder of rainy images.")
-@click.option("--clean", required=True, type=FOLDER, help="Folder of clean images.")
+@click.option("--rainy", required=True, type=FOLDER, help="Folder of the rainy images.")
+@click.option("--clean", required=True, type=FOLDER, help="Folder of the clean images.")
 @click.option(
-    "--derained", type=FOLDER, help="Folder of derained images to measure, in place of MODEL."
+    "--derained", type=FOLDER, help="Folder of derained images to measure, instead of MODEL."
 )
 @derain_options
-@output_options
+@output_options(f"Print the table of all images even if there are more than {MOST_ROWS}.")
 def evaluate(
     model: Path | None,
     rainy: Path,
@@ -42,7 +42,9 @@ def evaluate(
     options: DerainOptions,
     output: Output,
 ) -> None:
-    """Measure how close MODEL brings rainy images to clean ones.
+    """Measure how close derained images are to clean ones.
+
+    Give either MODEL, which derains the rainy images first, or --derained with the results.
 
     Images are paired by name. Y-PSNR and SSIM are those of the deraining literature: the luma
     of MATLAB's rgb2ycbcr, and an 11x11 Gaussian window.

@@ -34,14 +34,24 @@ class Options:
 
 @click.command()
 @click.argument("file", type=FILE)
-@click.option("--cost", is_flag=True, help="Count what an ONNX file computes and moves, instead.")
 @click.option(
-    "--size", type=SIZE, default="256x256", show_default=True, help="Input of --cost, pixels."
+    "--cost",
+    is_flag=True,
+    help="Count the arithmetic and the memory traffic of an ONNX FILE instead.",
 )
-@output_options
+@click.option(
+    "--size",
+    type=SIZE,
+    default="256x256",
+    show_default=True,
+    help="Size of the input that --cost counts for, pixels.",
+)
+@output_options(
+    "Print long lists in full: node types, rewrites, calibration; with --cost, explain the columns."
+)
 @packed(Options)
 def inspect(options: Options) -> None:
-    """Show what a checkpoint, an ONNX FILE or an engine is and how it was made."""
+    """Describe FILE, a checkpoint, an ONNX file or an engine, and how it was made."""
     file, output = options.file, options.output
     if options.cost:
         height, width = options.size

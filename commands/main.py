@@ -6,7 +6,7 @@ of the project that loads a module by name.
     exit code   meaning
     0           done
     1           an error of input: one line on stderr says what to do
-    2           wrong usage: one line on stderr names the option
+    2           wrong usage: one line on stderr says what is wrong and which help to read
     130, 143    interrupted by Ctrl-C, by SIGTERM
 
 No file is left half-written, whatever the exit code.
@@ -43,7 +43,9 @@ COMMANDS = {
     "onnx": Command(
         "Export a checkpoint to ONNX and check the file against PyTorch.", "export", "onnx_command"
     ),
-    "validate": Command("Check an exported file against its checkpoint, stage by stage.", "export"),
+    "validate": Command(
+        "Check an ONNX file against its checkpoint, or an engine against its ONNX file.", "export"
+    ),
     "inspect": Command("Describe a checkpoint, an ONNX file or an engine.", "export"),
     "convert": Command(
         "Convert a model to fp16, bf16, INT8 or FP8, and measure the loss of quality.",
@@ -69,7 +71,8 @@ EPILOG = """\b
 Exit codes:
   0         done
   1         an error of input; one line on stderr says what to do
-  2         wrong usage; one line on stderr names the option
+  2         wrong usage; one line on stderr says what is wrong and which help
+            to read
   130, 143  interrupted by Ctrl-C, by SIGTERM
 No file is left half-written, whatever the exit code.
 """

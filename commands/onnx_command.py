@@ -8,7 +8,7 @@ import click
 
 from drsformer.export.deployment import Runtime
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
-from drsformer.export.onnx_from_model import DEFAULT_OPSET, ExportSettings
+from drsformer.export.onnx_from_model import DEFAULT_OPSET, OPSETS, ExportSettings
 
 from .options import FILE, packed
 from .output import Output, output_options
@@ -43,37 +43,46 @@ class Options:
 @click.argument("checkpoint", type=FILE)
 @click.option("--output", "-o", "path", type=FILE, required=True, help="The .onnx file to write.")
 @click.option(
-    "--opset", default=DEFAULT_OPSET, show_default=True, help="Version of the ONNX operator set."
+    "--opset",
+    default=DEFAULT_OPSET,
+    show_default=True,
+    help=f"Version of the ONNX operator set, {OPSETS[0]} to {OPSETS[-1]}; `convert` raises it "
+    "where a precision needs more.",
 )
-@click.option("--batch", type=int, help="Fix the batch size; it is dynamic by default.")
+@click.option("--batch", type=int, help="Fix the number of images per run.  [default: any]")
 @click.option(
     "--size",
     type=SIZE,
-    help="Fix height and width, pixels, multiples of 8; both are dynamic by default.",
+    help="Fix height and width, pixels, multiples of 8.  [default: any]",
 )
 @click.option(
     "--runtime",
     type=click.Choice(get_args(Runtime)),
     default="any",
     show_default=True,
-    help="Shape the graph to be fast in ONNX Runtime on a CPU (ort: more nodes) or in OpenVINO; "
-    "the file runs everywhere.",
+    help="What the graph is made fast for. any: everything, also GPUs and engines; ort: ONNX "
+    "Runtime on a CPU; openvino: OpenVINO. Each file runs everywhere.",
 )
-@click.option("--plain", is_flag=True, help="Export the plain network, for comparison.")
+@click.option(
+    "--plain",
+    is_flag=True,
+    help="Export without rewrites, by torch.onnx.export, to compare; such a file cannot be "
+    "converted.",
+)
 @click.option(
     "--io",
     type=click.Choice(["float32", "uint8"]),
     default="float32",
     show_default=True,
-    help="Type of input and output; uint8 puts scaling and rounding into the graph.",
+    help="Type of input and output; uint8: pixels in, pixels out; such a file cannot be converted.",
 )
-@output_options
+@output_options("Print the comparison of each tensor with PyTorch too.")
 @packed(Options)
 def onnx(options: Options) -> None:
     """Export CHECKPOINT to a validated ONNX file.
 
     The file is written only if ONNX Runtime gives the same output as the plain PyTorch network.
-    The validation report is written beside it, with the suffix .validation.json.
+    The validation report is written beside it: derain.onnx -> derain.validation.json.
     """
     with progress() as context:
         exported = onnx_from_checkpoint(

@@ -13,6 +13,7 @@ Command = Callable[..., None]
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
+THREADS_HELP = "CPU threads.  [default: one per core]"
 PRECISION_HELP = {
     "fp32": "Float32; whether TF32 is used is left to the library.",
     "fp16": "Convert to float16.",

@@ -19,6 +19,8 @@ from rich.console import Console, RenderableType
 
 from drsformer.files import written_whole
 
+from .options import Command
+
 STDOUT = Path("-")
 
 
@@ -67,14 +69,22 @@ class Output:
             temporary.write_text(text, encoding="utf-8")
 
 
-def output_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --json and -v to a command, which gets them as one argument `output`."""
+def output_options(verbose_help: str = "Print the detail too.") -> Callable[[Command], Command]:
+    """Add --json and -v to a command, which gets them as one argument `output`.
 
-    @functools.wraps(command)
-    def with_output(json_path: Path | None, verbose: bool, **others: Any) -> None:
-        command(output=Output(json_path, verbose), **others)
+    Args:
+        verbose_help: says what the command prints with -v.
+    """
 
-    json_type = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
-    json_help = "Write the result to this file as JSON; - for stdout."
-    verbose = click.option("--verbose", "-v", is_flag=True, help="Print the detail too.")
-    return click.option("--json", "json_path", type=json_type, help=json_help)(verbose(with_output))
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def with_output(json_path: Path | None, verbose: bool, **others: Any) -> None:
+            command(output=Output(json_path, verbose), **others)
+
+        json_type = click.Path(path_type=Path, dir_okay=False, allow_dash=True)
+        json_help = "Write the result to this file as JSON; - for stdout."
+        verbose = click.option("--verbose", "-v", is_flag=True, help=verbose_help)
+        json_option = click.option("--json", "json_path", type=json_type, help=json_help)
+        return json_option(verbose(with_output))
+
+    return decorate

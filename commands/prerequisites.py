@@ -42,6 +42,15 @@ from .progress import progress
 # what is measured of a folder that is there to calibrate with: a full-size image takes minutes
 MOST_MEASURED = 4
 MEASURED_SIDE = CROP_SIDE
+IMAGES_HELP = (
+    "Folder of rainy images, or a folder with input/ and target/, to calibrate with; the middle "
+    f"{MEASURED_SIDE}x{MEASURED_SIDE} of the first {MOST_MEASURED} are measured.  "
+    "[default: synthetic rain on bundled photos]"
+)
+PAIRS_HELP = (
+    "Folder with input/ (rainy) and target/ (clean). All pairs are measured, whole, instead of "
+    "--images; none is used to calibrate."
+)
 NO_OPTIONS = Output()
 
 

@@ -45,7 +45,9 @@ class Options:
 @click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=_PATH)
 @click.option("-o", "--output", "folder", required=True, type=_PATH, help="Folder to write into.")
 @click.option("--skip-existing", is_flag=True, help="Skip inputs whose outputs exist.")
-@click.option("--compare", is_flag=True, help="Also write NAME.compare.png, both side by side.")
+@click.option(
+    "--compare", is_flag=True, help="Also write NAME.compare.png: rainy and derained, side by side."
+)
 @click.option(
     "--format",
     "ending",
@@ -60,7 +62,7 @@ class Options:
     help="Quality of JPEG and WebP; WebP is lossless at 100.",
 )
 @derain_options
-@output_options
+@output_options("Print the path of each output too.")
 @packed(Options)
 def run(given: Options) -> None:
     """Derain images, folders and videos with MODEL.

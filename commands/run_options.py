@@ -8,10 +8,14 @@ from typing import Any, get_args
 
 import click
 
-from drsformer.runtime.backends.providers import NAMES
+from drsformer.engine.libraries import LIBRARIES
+from drsformer.runtime.backends.onnxruntime_providers import PROVIDERS
+from drsformer.runtime.backends.providers import OPENVINO
 from drsformer.runtime.derainer import Derainer
 from drsformer.runtime.options import Precision, RunOptions
 from drsformer.runtime.tiles import Blend
+
+from .options import THREADS_HELP
 
 
 @dataclass(frozen=True)
@@ -46,30 +50,39 @@ class DerainOptions:
 _OPTIONS = (
     click.option(
         "--provider",
-        help=f"What runs the model: {', '.join(NAMES)}. The graph that suits it is chosen before, "
-        "by `onnx --runtime`; the GPUs of an engine, by `trt --gpu`.  "
-        "[default: cpu, or the library that an engine was built with]",
+        help=f"For an ONNX file: {', '.join(PROVIDERS)} (of ONNX Runtime) or {OPENVINO}. For an "
+        f"engine: {', '.join(LIBRARIES)}; usually left out.  "
+        "[default: cpu, or the engine's own library]",
     ),
-    click.option(
-        "--threads", type=int, help="Number of the provider's threads.  [default: one per core]"
-    ),
+    click.option("--threads", type=int, help=THREADS_HELP),
     click.option(
         "--precision",
         type=click.Choice(get_args(Precision)),
         default="fp32",
         show_default=True,
-        help="Precision that openvino computes in; bf16 is faster and less exact.",
+        help="Hint to OpenVINO: bf16 is less exact, and faster on some CPUs. Only with --provider "
+        "openvino; other providers compute in the file's precision.",
     ),
-    click.option("--tile", type=int, help="Side of tiles, pixels.  [default: images are not cut]"),
     click.option(
-        "--overlap", type=int, default=32, show_default=True, help="Overlap of tiles, pixels."
+        "--tile",
+        type=int,
+        help="Side of the tiles that images are cut into, pixels, a multiple of 8; smaller "
+        "where the image is smaller.  [default: images are not cut]",
+    ),
+    click.option(
+        "--overlap",
+        type=int,
+        default=32,
+        show_default=True,
+        help="Pixels that neighbouring tiles share; only with --tile.",
     ),
     click.option(
         "--blend",
         type=click.Choice(get_args(Blend)),
         default="uniform",
         show_default=True,
-        help="How overlapping tiles are joined: the authors' mean, or a fade without seams.",
+        help="How overlapping tiles are joined; only with --tile. uniform: the authors' mean of "
+        "square tiles; feather: a fade without seams.",
     ),
 )
 

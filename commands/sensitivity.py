@@ -22,9 +22,9 @@ from drsformer.calibration.scales_from_images import scales_from_images
 from drsformer.export.graph import load_onnx
 from drsformer.files import sha256_of, written_whole
 
-from .options import FILE, FOLDER, packed
+from .options import FILE, FOLDER, THREADS_HELP, packed
 from .output import STDOUT, Output, output_options
-from .prerequisites import crops_of, samples_of
+from .prerequisites import IMAGES_HELP, crops_of, samples_of
 from .printing import or_dash
 from .progress import progress
 
@@ -45,17 +45,19 @@ class SensitivityOptions:
 
 @click.command()
 @click.argument("model", type=FILE)
-@click.option("--images", type=FOLDER,
-              help="Folder of images, or of pairs, to calibrate and to measure with.")  # fmt: skip
+@click.option("--images", type=FOLDER, help=IMAGES_HELP)
 @click.option("--precision", type=click.Choice(get_args(LowPrecision)), default="int8",
               show_default=True, help="The precision that each part is lowered to.")  # fmt: skip
 @click.option("--chart", type=FILE, help="Draw a bar chart to this .svg file.")
-@click.option("--threads", type=click.IntRange(1),
-              help="Threads of ONNX Runtime.  [default: one per core]")  # fmt: skip
-@output_options
+@click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
+@output_options(f"Print all parts, not only the {MOST_ROWS} that cost the most.")
 @packed(SensitivityOptions)
 def sensitivity(options: SensitivityOptions) -> None:
-    """Lower the precision of each part of MODEL alone and measure what that costs."""
+    """Lower the precision of each part of MODEL alone and measure what that costs.
+
+    MODEL is a float32 ONNX file. A part is the layers of one kind in one stage of the network, such
+    as "latent qkv"; all other parts stay in float32.
+    """
     model, output = options.model, options.output
     proto = load_onnx(model)
     check_convertible(proto, str(model))

@@ -42,9 +42,9 @@ from drsformer.export.engine.trtexec import trtexec_script
 from drsformer.export.graph import input_sizes, load_onnx
 from drsformer.files import written_whole
 
-from .options import FILE, FOLDER, packed, precision_flags
+from .options import FILE, FOLDER, THREADS_HELP, packed, precision_flags
 from .output import STDOUT, Output, output_options
-from .prerequisites import Source, typed_onnx
+from .prerequisites import IMAGES_HELP, PAIRS_HELP, Source, typed_onnx
 from .progress import progress
 
 GIGABYTE = 1e9
@@ -93,45 +93,58 @@ class TrtOptions:
 
 @click.command()
 @click.argument("source", metavar="INPUT", type=FILE)
-@click.option("--output", "-o", "engine", type=FILE, required=True, help="The engine to write.")
+@click.option(
+    "--output", "-o", "engine", type=FILE, required=True, help="The engine to write (.engine)."
+)
 @precision_flags("fp32", "fp16", "bf16", "int8", "fp8")
 @click.option("--library", type=click.Choice(["auto", *_LIBRARY]), default="auto",
-              show_default=True, help="auto: TensorRT where installed, or RTX.")  # fmt: skip
-@click.option("--gpu", help="Compute capabilities to build for, such as sm_86,sm_89; only with "
-              "TensorRT-RTX.  [default: its own choice]")  # fmt: skip
-@click.option("--shapes", multiple=True, help="HEIGHTxWIDTH, MIN:OPT:MAX, or tile (512x512, the "
-              "default), 720p, 1080p, 4k; repeat for several profiles.")  # fmt: skip
+              show_default=True, help="auto: TensorRT-RTX with --gpu; else TensorRT if it is "
+              "installed, else TensorRT-RTX.")  # fmt: skip
+@click.option("--gpu", help="GPUs to build for, such as sm_86,sm_89; only with TensorRT-RTX.  "
+              "[default: SM 8.0 and newer; with TensorRT, the GPU of this machine]")  # fmt: skip
+@click.option("--shapes", multiple=True, help="Input size: HEIGHTxWIDTH, tile (512x512), 720p, "
+              "1080p, 4k, or MIN:OPT:MAX of these; repeatable.  [default: tile]")  # fmt: skip
 @click.option("--batch", default="1", show_default=True,
               help="Number of images per run, or MIN:OPT:MAX.")  # fmt: skip
 @click.option("--io", type=click.Choice(get_args(IO)), help="Type of input and output; uint8: "
-              "pixels in, pixels out.  [default: what INPUT says, or float32]")  # fmt: skip
+              "pixels in, pixels out.  [default: INPUT's; float32 for a checkpoint]")  # fmt: skip
 @click.option("--workspace", type=click.FloatRange(0, min_open=True),
-              help="Most scratch memory of a layer, GB.  [default: no limit]")  # fmt: skip
-@click.option("--level", type=click.IntRange(0, 5), help="Builder optimization level, 0 to 5.")
-@click.option("--timing-cache", type=FILE, help="File of kernel times to use and extend.  "
-              "[default: one for each version, CUDA and GPU, in ~/.cache/drs-export]")  # fmt: skip
+              help="Scratch memory that a layer may use, GB.  [default: no limit]")  # fmt: skip
+@click.option("--level", type=click.IntRange(0, 5), help="Builder optimization level, 0 to 5.  "
+              "[default: the library's]")  # fmt: skip
+@click.option("--timing-cache", type=FILE,
+              help="File of kernel times to use and extend; TensorRT only.  [default: one for each "
+              "version, CUDA and GPU, in ~/.cache/drs-export]")  # fmt: skip
 @click.option("--version-compatible", is_flag=True,
-              help="Later TensorRT versions can run the engine; slower.")  # fmt: skip
+              help="Let later TensorRT versions run the engine, up to the next major one. "
+              "TensorRT only; the engine may be slower.")  # fmt: skip
 @click.option("--hardware-compatible", "hardware", default="none", show_default=True,
               type=click.Choice(get_args(Hardware)),
-              help="Which other GPUs can run the engine; slower.")  # fmt: skip
-@click.option("--strip-weights", is_flag=True, help="Leave the weights in the ONNX file.")
-@click.option("--refit", is_flag=True, help="Weights can be replaced later.")
-@click.option("--images", type=FOLDER, help="Rainy images to calibrate with; some of them also "
-              "measure the conversion.")  # fmt: skip
-@click.option("--pairs", type=FOLDER, help="Folder with input/ and target/; all measure the "
-              "conversion.")  # fmt: skip
-@click.option("--scales", type=FILE, help="Scales from `calibrate`, for --int8 and --fp8.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads for measuring the conversion.")
-@click.option("--emit-script", type=FILE, help="Write a script of trtexec calls instead of "
-              "building, for a device that has only the SDK.")  # fmt: skip
-@output_options
+              help="ampere+: any GPU of SM 8.0 or newer runs the engine; same-capability: other "
+              "models of the same SM. TensorRT only; the engine may be slower.")  # fmt: skip
+@click.option("--strip-weights", is_flag=True,
+              help="Build an engine without weights; they are read from the ONNX file, which must "
+              "stay beside it. TensorRT-RTX can build it only with a GPU.")  # fmt: skip
+@click.option("--refit", is_flag=True, help="Allow your own program to replace the weights "
+              "(TensorRT's refitter). TensorRT-RTX can build it only with a GPU.")  # fmt: skip
+@click.option("--images", type=FOLDER, help=IMAGES_HELP)
+@click.option("--pairs", type=FOLDER, help=PAIRS_HELP)
+@click.option("--scales", type=FILE, help="Scales from `calibrate`, for --int8 and --fp8.  "
+              "[default: calibrate now]")  # fmt: skip
+@click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
+@click.option("--emit-script", type=FILE,
+              help="Write a shell script instead of an engine. It builds the engine with trtexec, "
+              "on a device that has only the SDK; TensorRT only.")  # fmt: skip
+@output_options("Print the number of layers that compute in each type too.")
 @packed(TrtOptions)
 def trt(options: TrtOptions) -> None:
     """Build an engine from INPUT: a checkpoint, an exported or a converted ONNX file.
 
-    Missing steps (export, calibrate, convert) run first. The types of the network's layers are
-    checked against the precision asked for. The manifest ENGINE.json says what the engine is and
+    Missing steps (export, calibrate, convert) run first; --images, --pairs, --scales and --threads
+    are for the conversion. Without a precision flag, the engine has the precision of the ONNX file,
+    and fp32 for a checkpoint. The types of the network's layers are checked against that precision.
+
+    The manifest, written beside the engine (x.engine -> x.engine.json), says what the engine is and
     where it runs.
     """
     check_output(options.engine)

@@ -20,13 +20,18 @@ from .progress import progress
 
 @click.command()
 @click.argument("file", type=FILE)
-@click.option("--checkpoint", type=FILE, help="The checkpoint that an ONNX FILE was exported from.")
-@output_options
+@click.option("--checkpoint", type=FILE, help="The checkpoint that an ONNX FILE was exported from; "
+              "required for an ONNX FILE, refused for an engine.")  # fmt: skip
+@output_options("Print the comparisons too, also where nothing differs.")
 def validate(file: Path, checkpoint: Path | None, output: Output) -> None:
-    """Compare an ONNX FILE with its checkpoint, or an engine with its ONNX file.
+    """Check an ONNX FILE against its checkpoint, or an engine against its ONNX file.
 
-    An ONNX file is compared stage by stage. An engine is compared with its manifest and, where
-    there is a GPU, with ONNX Runtime; the result says which checks could not be made.
+    FILE is a float32 ONNX file or an engine. A converted file is measured by `convert` instead.
+
+    An ONNX file is compared with --checkpoint stage by stage. An engine is compared with its
+    manifest and with the ONNX file that it was built from, which must lie beside it; where there
+    is a GPU, its output is compared with ONNX Runtime's. The result says which checks could not
+    be made.
     """
     if is_engine(file):
         if checkpoint is not None:

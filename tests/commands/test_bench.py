@@ -54,6 +54,12 @@ def test_every_candidate_has_its_figures(report):
     assert figures["versions"]["onnxruntime"] and figures["machine"]["processor"]
 
 
+def test_the_help_says_what_each_candidate_is(drs):
+    code, out, _ = drs("bench", "--help")
+    listed = re.findall(r"^    ([a-z0-9-]+)  +\S", out.split("Candidates")[1], re.MULTILINE)
+    assert code == 0 and listed == list(CANDIDATES)
+
+
 def test_the_processes_memory_is_their_own(report):
     """A child of a large process must not report its parent's peak."""
     figures, _ = report

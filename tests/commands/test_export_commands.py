@@ -113,6 +113,8 @@ def test_every_command_has_a_summary_and_exists(drs):
     for command in COMMANDS:
         code, out, _ = drs(command, "--help")
         assert code == 0 and "Usage: drs-export" in out
+        assert "Print the detail too." not in out  # the help of -v says which detail
+        assert max(map(len, out.splitlines())) <= 80
 
 
 def test_a_missing_extra_is_named(drs, monkeypatch, tmp_path):
