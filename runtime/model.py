@@ -54,8 +54,12 @@ class Model:
         opened = open_backend(path, options)
         self.path, self.kind, self.provider = path, opened.kind, opened.provider
         self._backend = opened.backend
-        self.contract = self._read_contract()
-        self.batch, self.height, self.width = self._check_tensors()
+        try:
+            self.contract = self._read_contract()
+            self.batch, self.height, self.width = self._check_tensors()
+        except BaseException:
+            self._backend.close()
+            raise
 
     def run(self, batch: Batch) -> Batch:
         """Run the network.

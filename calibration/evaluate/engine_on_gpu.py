@@ -9,6 +9,7 @@ in calibration and not in export, which must not import it.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -22,12 +23,12 @@ from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
 
 from drsformer.context import Context
 from drsformer.contract import CONTRACT, shape_text
-from drsformer.engine.cuda import Device, Pinned, Stream
-from drsformer.engine.gpu import gpu_here
+from drsformer.engine.cuda import Stream, use_device
+from drsformer.engine.execution import Contexts, Execution
+from drsformer.engine.gpu import DEVICE, gpu_here
 from drsformer.engine.libraries import LIBRARIES, module_of
-from drsformer.engine.loaded_engine import LoadedEngine
+from drsformer.engine.loaded_engine import LoadedEngine, engine_from_file
 from drsformer.engine.manifest import InputShape, Manifest, Profile
-from drsformer.errors import EngineError
 from drsformer.export.engine.build import engine_from_network
 from drsformer.export.engine.network import network_from_onnx
 from drsformer.export.engine.settings import EngineSettings
@@ -86,21 +87,20 @@ def compared_on_gpu(
         proto: the model that it was built from.
         context: told the steps.
     """
+    use_device(DEVICE)
+    module, is_rtx = module_of(LIBRARIES[manifest.flavor]), manifest.flavor == "tensorrt_rtx"
     made: list[Comparison] = []
-    loaded = LoadedEngine(module_of(LIBRARIES[manifest.flavor]), engine, manifest)
-    try:
+    with closing(Contexts(engine_from_file(module, engine, manifest), is_rtx=is_rtx)) as contexts:
         for number, profile in enumerate(manifest.profiles):
             shape = _shape_to_try(profile, manifest)
             feed = {manifest.contract.input_name: _noise(shape, manifest.contract.dtype)}
             context.step(f"running {shape_text(shape)}")
-            (found,) = _run_engine(loaded.engine, feed, profile=number).values()
+            (found,) = _run_engine(contexts, feed, profile=number).values()
             (expected,) = _run_onnx(proto, feed).values()
             allowed = LEAST_PSNR_DB[manifest.precision]
             made.append(_row(CONTRACT.output_name, shape, found, expected, allowed))
             context.step("comparing stages")
             made += _stages(manifest, proto, shape, feed)
-    finally:
-        loaded.close()
     return made
 
 
@@ -139,11 +139,9 @@ def _stages(
     content = engine_from_network(
         parsed, EngineSettings(LIBRARIES[manifest.flavor], fixed, capabilities)
     )
-    runtime = module.Runtime(parsed.log)
-    engine = runtime.deserialize_cuda_engine(content)
-    if engine is None:
-        raise EngineError(f"the marked engine cannot be loaded: {parsed.log.reason()}")
-    found = _run_engine(engine, feed)
+    loaded = LoadedEngine(module, content, "the engine with its stages as outputs")
+    with closing(Contexts(loaded, is_rtx=rtx)) as contexts:
+        found = _run_engine(contexts, feed)
     expected = _run_onnx(model, feed)
     selections = top_k_mask_names(proto)
     for name in expected:
@@ -154,53 +152,20 @@ def _stages(
 
 
 def _run_engine(
-    engine: Any, feed: dict[str, NDArray[Any]], *, profile: int = 0
+    contexts: Contexts, feed: dict[str, NDArray[Any]], *, profile: int = 0
 ) -> dict[str, NDArray[Any]]:
     """Run an engine once, with all of its outputs.
 
     Polygraphy's runner is not used: it needs another CUDA runtime library, and chooses between
     TensorRT and TensorRT-RTX when it is imported.
     """
-    stream = Stream()
-    owned: list[Pinned | Device] = []
-    hosts: dict[str, Pinned] = {}
-    try:
-        context = engine.create_execution_context()
-        if context is None or not context.set_optimization_profile_async(profile, stream.handle):
-            raise EngineError("the engine gives no execution context on this GPU")
-        for name, array in feed.items():
-            if not context.set_input_shape(name, array.shape):
-                raise EngineError(f"the engine refuses an input of {array.shape}")
-        for i in range(engine.num_io_tensors):
-            name = engine.get_tensor_name(i)
-            shape = tuple(context.get_tensor_shape(name))
-            host = Pinned(shape, np.dtype(_dtype(engine.get_tensor_dtype(name))).name)
-            device = Device(host.nbytes)
-            owned += [host, device]
-            context.set_tensor_address(name, device.address)
-            if name in feed:
-                np.copyto(host.array, feed[name])
-                stream.upload(device.address, host)
-            else:
-                hosts[name] = host
-        if not context.execute_async_v3(stream.handle):
-            raise EngineError("the engine could not be run on this GPU")
-        for host in hosts.values():
-            stream.download(host, owned[owned.index(host) + 1].address)
-        stream.wait()
-        del context
-        return {name: host.array.copy() for name, host in hosts.items()}
-    finally:
-        hosts.clear()
-        for thing in owned:
-            thing.close()
-        stream.close()
-
-
-def _dtype(value: Any) -> str:
-    """Return numpy's name for one of the library's types."""
-    names = {"FLOAT": "float32", "HALF": "float16", "BOOL": "bool", "UINT8": "uint8"}
-    return names[str(value).split(".")[-1]]
+    with ExitStack() as owned:
+        stream = Stream()
+        owned.callback(stream.close)
+        shapes = {name: array.shape for name, array in feed.items()}
+        execution = Execution(contexts, stream, shapes, profile=profile)
+        owned.callback(execution.close)
+        return execution.run(feed)
 
 
 def _run_onnx(proto: onnx.ModelProto, feed: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -13,17 +13,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsformer.engine.gpu import cudart
+from drsformer.errors import EngineError
+
+
+class CudaError(EngineError):
+    """A call of the CUDA runtime failed.
+
+    Attributes:
+        out_of_memory: whether the GPU's memory was not enough.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Take CUDA's name of the error, "cudaErrorMemoryAllocation"."""
+        super().__init__(f"CUDA: {name}")
+        self.out_of_memory = name == "cudaErrorMemoryAllocation"
+
+
+def use_device(ordinal: int) -> None:
+    """Make a GPU the current one of this thread; each thread that uses CUDA has one of its own.
+
+    Raises:
+        CudaError: there is no such GPU, or it cannot be used.
+    """
+    check(cudart().cudaSetDevice(ordinal))
 
 
 def check(result: Any) -> Any:
     """Return the values of a call of the CUDA runtime, without its error code.
 
     Raises:
-        RuntimeError: the call failed.
+        CudaError: the call failed.
     """
     error, *values = result if isinstance(result, tuple) else (result,)
     if int(error) != 0:
-        raise RuntimeError(f"CUDA: {error.name}")
+        raise CudaError(error.name)
     return values[0] if len(values) == 1 else tuple(values)
 
 
@@ -78,10 +101,14 @@ class Graph:
 
     def __init__(self, graph: Any, stream: Any) -> None:
         self._runtime, self._stream = cudart(), stream
+        made = self._runtime.cudaGraphInstantiate(graph, 0)
+        freed = self._runtime.cudaGraphDestroy(graph)
+        self._graph = check(made)
         try:
-            self._graph = check(self._runtime.cudaGraphInstantiate(graph, 0))
-        finally:
-            check(self._runtime.cudaGraphDestroy(graph))
+            check(freed)
+        except CudaError:
+            self.close()
+            raise
 
     def launch(self) -> None:
         """Queue the whole sequence."""

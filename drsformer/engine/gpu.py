@@ -6,6 +6,7 @@ from typing import Any
 
 from drsformer.errors import ProviderError
 
+DEVICE = 0  # the GPU that engines run on; CUDA_VISIBLE_DEVICES chooses among several
 INSTALL = "pip install 'drs-export[rtx]' or 'drs-export[trt]'"
 
 
@@ -39,7 +40,7 @@ def cudart() -> Any:
     return runtime
 
 
-def gpu_here(device: int = 0) -> Gpu:
+def gpu_here(device: int = DEVICE) -> Gpu:
     """Describe a GPU of this machine.
 
     Args:
@@ -56,9 +57,12 @@ def gpu_here(device: int = 0) -> Gpu:
             "driver, or run the ONNX file on the CPU"
         )
     error, properties = runtime.cudaGetDeviceProperties(device)
-    _, cuda = runtime.cudaDriverGetVersion()
-    if error != runtime.cudaError_t.cudaSuccess:
-        raise ProviderError(f"GPU {device} cannot be used ({error.name})")
+    failed, cuda = runtime.cudaDriverGetVersion()
+    for status in (error, failed):
+        if status != runtime.cudaError_t.cudaSuccess:
+            raise ProviderError(
+                f"GPU {device} cannot be used ({status.name}); look whether nvidia-smi lists it"
+            )
     name = properties.name
     return Gpu(
         name.decode() if isinstance(name, bytes) else str(name),

@@ -5,7 +5,7 @@ from typing import Any
 
 import onnx
 
-from drsformer.engine.logger import logger_of
+from drsformer.engine.logger import LogSince, log_since_now
 from drsformer.errors import EngineError, one_line
 
 
@@ -22,7 +22,7 @@ class Parsed:
     """
 
     module: Any
-    log: Any
+    log: LogSince
     builder: Any
     network: Any
     parser: Any
@@ -34,10 +34,9 @@ def network_from_onnx(module: Any, proto: onnx.ModelProto) -> Parsed:
     Raises:
         EngineError: the library cannot start, mostly for want of a GPU, or it refuses the model.
     """
-    log = logger_of(module)
-    log.clear()
+    log = log_since_now(module)
     try:
-        builder = module.Builder(log)
+        builder = module.Builder(log.logger)
     except Exception as error:  # the bindings raise several kinds, mostly TypeError
         reason = log.reason() if log.errors else one_line(str(error))
         raise EngineError(
@@ -45,7 +44,7 @@ def network_from_onnx(module: Any, proto: onnx.ModelProto) -> Parsed:
             "needs a GPU and its driver to build, TensorRT-RTX (--library rtx) does not"
         ) from error
     network = builder.create_network(_creation_flags(module))
-    parser = module.OnnxParser(network, log)
+    parser = module.OnnxParser(network, log.logger)
     if not parser.parse(proto.SerializeToString()):
         reasons = [parser.get_error(i).desc() for i in range(parser.num_errors)]
         raise EngineError(

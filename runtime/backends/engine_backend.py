@@ -5,36 +5,33 @@ named, before the library sees it.
 
     streams  callers in several threads use one each, so that they upload, compute and download side
              by side; a caller waits while none is free
-    plans    per stream and input shape: a context, pinned and device buffers, memory sized for that
+    executions
+             per stream and input shape: a context, pinned and device buffers, memory sized for that
              very shape, and from the second run on a CUDA graph of upload, compute and download
 """
 
-import logging
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import LifoQueue
-from threading import Lock
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from drsformer.contract import METADATA_KEY
-from drsformer.engine.cuda import Device, Graph, Pinned, Stream
-from drsformer.engine.gpu import gpu_here, platform_here
+from drsformer.contract import METADATA_KEY, shape_text
+from drsformer.engine.cuda import CudaError, Stream, use_device
+from drsformer.engine.execution import Contexts, Execution
+from drsformer.engine.gpu import DEVICE, Gpu, gpu_here, platform_here
 from drsformer.engine.libraries import LIBRARIES, module_of, version_of
-from drsformer.engine.loaded_engine import LoadedEngine
+from drsformer.engine.loaded_engine import engine_from_file
 from drsformer.engine.manifest import Manifest, manifest_of
-from drsformer.errors import DRSformerError, EngineError, ProviderError
-from drsformer.files import written_whole
+from drsformer.errors import EngineError, ProviderError
 
 from .base import TensorInfo
 
 STREAMS = 3  # upload, compute and download of three inputs can overlap
-PLANS_KEPT = 2  # per stream: a video has one shape, tiles have one
-log = logging.getLogger(__name__)
+SHAPES_KEPT = 2  # per stream: a video has one shape, tiles have one
 
 
 class EngineBackend:
@@ -51,7 +48,7 @@ class EngineBackend:
 
         Raises:
             EngineError: the engine or its manifest is missing, damaged, or of another library,
-                version, platform or GPU.
+                version, platform or GPU, or CUDA failed.
             ProviderError: the library is not installed, or there is no GPU.
         """
         self._path = path
@@ -59,45 +56,60 @@ class EngineBackend:
         module = _module_for(manifest, library, path)
         manifest.check_version(version_of(module), path)
         manifest.check_platform(platform_here(), path)
-        gpu = gpu_here()
-        manifest.check_gpu(gpu.name, gpu.compute_capability, path)
-        self._contexts = _Contexts(module, path, manifest)
+        self._gpu = gpu_here(DEVICE)
+        manifest.check_gpu(self._gpu.name, self._gpu.compute_capability, path)
         images = manifest.contract.layout.index("N")
         self.largest_batch: int | None = max(profile.max[images] for profile in manifest.profiles)
         self.metadata = {METADATA_KEY: manifest.contract.to_json()}
         self.inputs: tuple[TensorInfo, ...] = (self._info(manifest.contract.input_name),)
         self.outputs: tuple[TensorInfo, ...] = (self._info(manifest.contract.output_name),)
-        self._streams = [_PlannedStream(self._contexts) for _ in range(STREAMS)]
-        self._free: LifoQueue[_PlannedStream | None] = LifoQueue()
-        for stream in self._streams:
-            self._free.put(stream)
+        self._free: LifoQueue[_ShapedStream | None] = LifoQueue()
+        with ExitStack() as opened, _named(path, self._gpu):
+            use_device(DEVICE)
+            loaded = engine_from_file(module, path, manifest)
+            is_rtx = manifest.flavor == "tensorrt_rtx"
+            contexts = Contexts(loaded, is_rtx=is_rtx, cache=_cache_path(path))
+            opened.callback(contexts.close)
+            for _ in range(STREAMS):
+                stream = _ShapedStream(contexts, manifest)
+                opened.callback(stream.close)
+                self._free.put(stream)
+            self._opened: ExitStack | None = opened.pop_all()
 
     def run(self, batch: NDArray[Any]) -> NDArray[Any]:
         """See `Backend`.
 
         Raises:
             ShapeError: the shape is in no profile.
+            EngineError: the engine was closed, or CUDA failed, mostly for lack of memory.
         """
         profile = self.manifest.check_profile(batch.shape, self._path)
-        with self._free_stream() as stream:
+        with self._free_stream() as stream, _named(self._path, self._gpu, batch.shape):
+            use_device(DEVICE)
             return stream.run(batch, profile)
 
     def close(self) -> None:
-        """Free all GPU memory of the engine, after the runs that are under way."""
-        for _ in self._streams:
-            stream = self._free.get()
-            assert stream is not None
-            stream.close()
-        self._streams = []
-        self._free.put(None)  # wakes a caller that waits for a stream
-        self._contexts.close()
+        """Free all GPU memory of the engine, after the runs that are under way.
+
+        Raises:
+            EngineError: CUDA failed; everything else is freed all the same.
+        """
+        if self._opened is None:
+            return
+        opened, self._opened = self._opened, None
+        with _named(self._path, self._gpu), ExitStack() as closing:
+            closing.callback(self._free.put, None)  # wakes a caller that waits for a stream
+            closing.push(opened)
+            for _ in range(STREAMS):
+                self._free.get()  # waits for runs that are under way
+            use_device(DEVICE)
 
     @contextmanager
-    def _free_stream(self) -> Iterator["_PlannedStream"]:
+    def _free_stream(self) -> Iterator["_ShapedStream"]:
         stream = self._free.get()
         if stream is None:
             self._free.put(None)
-            raise RuntimeError("the engine was closed")
+            raise EngineError(f"{self._path} was closed; open it again")
         try:
             yield stream
         finally:
@@ -114,174 +126,56 @@ class EngineBackend:
         return TensorInfo(name, self.manifest.contract.dtype, shape)
 
 
-class _Contexts:
-    """Makes execution contexts of an engine.
+class _ShapedStream:
+    """A stream and its executions, one for each input shape; one thread at a time uses it."""
 
-    Attributes:
-        manifest: of the engine.
-        log: the library's logger.
-    """
-
-    def __init__(self, module: Any, path: Path, manifest: Manifest) -> None:
-        self._module, self._path, self.manifest = module, path, manifest
-        self._loaded = LoadedEngine(module, path, manifest)
-        self.log = self._loaded.log
-        self._cache: Any = None
-        self._lock = Lock()
-
-    def context(self, profile: int, stream: Stream) -> Any:
-        """Return a new context, without memory of its own, set to a profile."""
-        strategy = self._module.ExecutionContextAllocationStrategy.USER_MANAGED
-        with self._lock:
-            how = self._rtx_config(strategy) if self.records_graphs_itself else strategy
-            context = self._loaded.engine.create_execution_context(how)
-        if context is None or not context.set_optimization_profile_async(profile, stream.handle):
-            raise RuntimeError(f"no execution context: {self.log.reason()}")
-        return context
-
-    @property
-    def records_graphs_itself(self) -> bool:
-        """Whether the library itself records and replays CUDA graphs: TensorRT-RTX does."""
-        return self.manifest.flavor == "tensorrt_rtx"
-
-    def save_cache(self) -> None:
-        """Keep the kernels that TensorRT-RTX compiled for this GPU, beside the engine."""
-        content = None if self._cache is None else self._cache.serialize()
-        if content is None:
-            return
-        try:
-            with written_whole(_cache_path(self._path)) as temporary:
-                temporary.write_bytes(memoryview(content))
-        except DRSformerError as error:  # without the cache, the next start only takes longer
-            log.warning("%s", error)
-
-    def close(self) -> None:
-        """Free the engine; its contexts must be freed before."""
-        try:
-            self.save_cache()
-        finally:
-            self._cache = None
-            self._loaded.close()
-
-    def _rtx_config(self, strategy: Any) -> Any:
-        config = self._loaded.engine.create_runtime_config()
-        config.set_execution_context_allocation_strategy(strategy)
-        config.cuda_graph_strategy = self._module.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
-        if self._cache is None:
-            self._cache = config.create_runtime_cache()
-            path = _cache_path(self._path)
-            if path.is_file() and not self._cache.deserialize(path.read_bytes()):
-                log.warning("%s is not used: %s", path, self.log.reason())
-        config.set_runtime_cache(self._cache)
-        return config
-
-
-class _PlannedStream:
-    """A stream and its plans; one thread at a time uses it."""
-
-    def __init__(self, contexts: _Contexts) -> None:
-        self._contexts = contexts
+    def __init__(self, contexts: Contexts, manifest: Manifest) -> None:
+        self._contexts, self._contract = contexts, manifest.contract
         self._stream = Stream()
-        self._plans: OrderedDict[tuple[int, ...], _Plan] = OrderedDict()
+        self._executions: OrderedDict[tuple[int, ...], Execution] = OrderedDict()
 
     def run(self, batch: NDArray[Any], profile: int) -> NDArray[Any]:
-        plan = self._plans.get(batch.shape)
-        if plan is None:
-            while len(self._plans) >= PLANS_KEPT:
-                self._plans.popitem(last=False)[1].close()
-            plan = self._plans[batch.shape] = _Plan(
-                self._contexts, self._stream, batch.shape, profile
+        names = self._contract.input_name, self._contract.output_name
+        execution = self._executions.get(batch.shape)
+        if execution is None:
+            while len(self._executions) >= SHAPES_KEPT:
+                self._executions.popitem(last=False)[1].close()
+            shapes = {names[0]: batch.shape}
+            execution = self._executions[batch.shape] = Execution(
+                self._contexts, self._stream, shapes, profile=profile, record=True
             )
-        self._plans.move_to_end(batch.shape)
-        return plan.run(batch)
+        self._executions.move_to_end(batch.shape)
+        return execution.run({names[0]: batch})[names[1]]
 
     def close(self) -> None:
-        for plan in self._plans.values():
-            plan.close()
-        self._plans.clear()
-        self._stream.close()
+        with ExitStack() as closing:
+            closing.callback(self._stream.close)
+            for execution in self._executions.values():
+                closing.callback(execution.close)
+            self._executions = OrderedDict()
 
 
-class _Plan:
-    """Everything that one stream needs for one input shape."""
-
-    def __init__(
-        self, contexts: _Contexts, stream: Stream, shape: tuple[int, ...], profile: int
-    ) -> None:
-        self._contexts, self._stream = contexts, stream
-        self._graph: Graph | None = None
-        self._ran = False
-        self._context: Any = None
-        self._owned: list[Pinned | Device] = []
-        try:
-            self._prepare(shape, profile)
-        except BaseException:
-            self.close()
+@contextmanager
+def _named(path: Path, gpu: Gpu, shape: tuple[int, ...] | None = None) -> Iterator[None]:
+    """Say of an error which engine, GPU and input it is about, and what to do."""
+    try:
+        yield
+    except EngineError as error:
+        if str(error).startswith(str(path)):
             raise
+        where = f" on an input of {shape_text(shape)}" if shape else ""
+        raise EngineError(
+            f"{path} failed{where} on GPU {DEVICE} ({gpu.name}): {error}; {_remedy(error)}"
+        ) from error
 
-    def _prepare(self, shape: tuple[int, ...], profile: int) -> None:
-        """Allocate buffers, then make a context that uses them, and its memory."""
-        contract = self._contexts.manifest.contract
-        # the output has the input's shape: the network keeps sizes, and so does the contract
-        self._input = self._own(Pinned(shape, contract.dtype))
-        self._output = self._own(Pinned(shape, contract.dtype))
-        # made first: reading TensorRT-RTX's cache needs a current CUDA context on this thread
-        self._on_input = self._own(Device(self._input.nbytes))
-        self._on_output = self._own(Device(self._output.nbytes))
-        self._context = context = self._contexts.context(profile, self._stream)
-        if not (
-            context.set_input_shape(contract.input_name, shape)
-            and context.set_tensor_address(contract.input_name, self._on_input.address)
-            and context.set_tensor_address(contract.output_name, self._on_output.address)
-        ):
-            raise RuntimeError(f"the shape {shape} is refused: {self._contexts.log.reason()}")
-        needed = context.update_device_memory_size_for_shapes()
-        if not needed:  # this network always needs some, so 0 means a failure
-            raise RuntimeError(f"no memory size for {shape}: {self._contexts.log.reason()}")
-        context.set_device_memory(self._own(Device(needed)).address, needed)
 
-    def run(self, batch: NDArray[Any]) -> NDArray[Any]:
-        np.copyto(self._input.array, batch)
-        if self._graph is not None:
-            self._graph.launch()
-        else:
-            self._queue()
-        self._stream.wait()
-        result: NDArray[Any] = self._output.array.copy()
-        if not self._ran:
-            self._ran = True  # the first run allocates, which must not be recorded
-            if not self._contexts.records_graphs_itself:
-                self._graph = self._recorded()
-        return result
-
-    def _recorded(self) -> Graph | None:
-        """Record a run, or return None for a network that cannot be recorded."""
-        try:
-            return self._stream.captured(self._queue)
-        except RuntimeError as error:
-            log.info(
-                "runs are not recorded as a CUDA graph: %s: %s", error, self._contexts.log.reason()
-            )
-            return None
-
-    def close(self) -> None:
-        if self._graph is not None:
-            self._graph.close()
-            self._graph = None
-        self._context = None
-        for owned in reversed(self._owned):
-            owned.close()
-        self._owned.clear()
-
-    def _queue(self) -> None:
-        self._stream.upload(self._on_input.address, self._input)
-        if not self._context.execute_async_v3(self._stream.handle):
-            raise RuntimeError("the engine could not be queued")
-        self._stream.download(self._output, self._on_output.address)
-
-    def _own(self, thing: Any) -> Any:
-        self._owned.append(thing)
-        return thing
+def _remedy(error: EngineError) -> str:
+    if isinstance(error, CudaError) and error.out_of_memory:
+        return (
+            "the GPU's memory is not enough: derain in pieces with --tile, or build for smaller "
+            "--shapes"
+        )
+    return "free the GPU's memory and try again, or build the engine again on this machine"
 
 
 def _module_for(manifest: Manifest, asked: str | None, path: Path) -> Any:
