@@ -12,7 +12,7 @@ part of the whole image's result: compare tiled results with tiled ones.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -143,7 +143,7 @@ def derain_tiles(
         network: what `feed` gives of a tile to float32 (1, 3, h, w), not clamped.
         tiling: how to cut the image.
         on_tile: called after each tile with the number done and the number in all, or None.
-        at_once: tiles of a row that run at the same time.
+        at_once: tiles that run at the same time.
         feed: makes a tile, uint8 or uint16 (h, w, 3), the network's input.
 
     Returns:
@@ -157,11 +157,11 @@ def derain_tiles(
     band = np.zeros((CHANNELS, len(window), len(columns.total)), np.float32)
     result = np.empty_like(image)
     done, count = 0, len(rows.starts) * len(columns.starts)
+    # one map for the whole image: at the end of a row, the next row's tiles already run
+    outputs = bounded_map(network, map(feed, _tiles(image, rows, columns)), at_once)
     for top, next_top in pairwise((*rows.starts, len(rows.total))):
-        row = map(feed, _row_of_tiles(image, top, len(window), columns))
-        places = (band[:, :, left : left + len(columns.window)] for left in columns.starts)
-        for under, output in zip(places, bounded_map(network, row, at_once), strict=True):
-            under += output[0] * window
+        for left in columns.starts:
+            band[:, :, left : left + len(columns.window)] += next(outputs)[0] * window
             done += 1
             if on_tile:
                 on_tile(done, count)
@@ -173,12 +173,12 @@ def derain_tiles(
     return result
 
 
-def _row_of_tiles(image: Image, top: int, height: int, columns: Axis) -> Iterator[Image]:
-    """Yield each tile of a row."""
+def _tiles(image: Image, rows: Axis, columns: Axis) -> Iterator[Image]:
+    """Yield each tile, row by row."""
     y, x = _sources(image.shape[0]), _sources(image.shape[1])
-    for left in columns.starts:
-        right = left + len(columns.window)
-        yield image[np.ix_(y[top : top + height], x[left:right])]
+    for top, left in product(rows.starts, columns.starts):
+        bottom, right = top + len(rows.window), left + len(columns.window)
+        yield image[np.ix_(y[top:bottom], x[left:right])]
 
 
 def _sources(length: int) -> NDArray[np.intp]:

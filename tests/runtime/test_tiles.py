@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 
 import numpy as np
@@ -143,3 +144,18 @@ def test_progress_counts_every_tile() -> None:
     seen: list[tuple[int, int]] = []
     derain_tiles(noise(60, 100), same, Tiling(64, 32), lambda *call: seen.append(call))
     assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_the_next_rows_tiles_run_while_a_row_ends() -> None:
+    """A GPU would be idle at the end of each row otherwise."""
+    together = 2
+    barrier = threading.Barrier(together)
+
+    def waits_for_another(batch: Batch) -> Batch:
+        barrier.wait(timeout=10)
+        return batch
+
+    image = noise(8 * 6, 8).astype(np.uint8)  # one tile a row
+    tiling = Tiling(8, 0, "feather")
+    result = derain_tiles(image, waits_for_another, tiling, None, at_once=together)
+    assert np.array_equal(result, image)
