@@ -63,6 +63,7 @@ class ConversionRequest:
         budget: keep the most costly groups in float16 until this is met.
         io: type of input and output; with "uint8", float32 outputs are measured all the same.
         threads: of ONNX Runtime; by default all cores.
+        timed: whether the report says how fast the CPU runtimes run the file.
     """
 
     source: Path
@@ -72,6 +73,7 @@ class ConversionRequest:
     budget: Budget | None = None
     io: IO = "float32"
     threads: int | None = None
+    timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,9 @@ def convert_file(
     if request.precision in QUANTIZED_DTYPES:
         models["fp16"] = mixed_precision_from_fp32(proto, "fp16")
     models[request.precision] = made
-    report = measured_report(models, evaluator, threads=request.threads, context=context)
+    report = measured_report(
+        models, evaluator, timed=request.timed, threads=request.threads, context=context
+    )
     if request.io == "uint8":
         made = with_uint8_io(made)
         check_uint8_io(runnable(made), str(request.output))

@@ -66,6 +66,7 @@ class Source:
         pairs: folder with input/ and target/, to measure with.
         scales: a scales file, for INT8 and FP8.
         threads: of the runtimes that measure.
+        timed: whether CPU runtimes are timed with the converted file.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class Source:
     pairs: Path | None
     scales: Path | None
     threads: int | None
+    timed: bool = False
 
 
 def exported(
@@ -202,8 +204,9 @@ def typed_onnx(source: Source, beside: Path, output: Output = NO_OPTIONS) -> Pat
 
 def _refuse_unused(source: Source, precision: str) -> None:
     """Raise EngineError for options of a conversion where there is none."""
-    for name in ("scales", "images", "pairs", "threads"):
-        if getattr(source, name) is not None:
+    given = {name: getattr(source, name) for name in ("scales", "images", "pairs", "threads")}
+    for name, value in (given | {"time": source.timed or None}).items():
+        if value is not None:
             raise EngineError(
                 f"--{name} would have no effect: {source.path} stays in {precision}, and is "
                 "neither calibrated nor measured"
@@ -251,6 +254,7 @@ def _converted(source: Source, precision: str, beside: Path, output: Output) -> 
         cast(LowPrecision, precision),
         io=source.io or "float32",
         threads=source.threads,
+        timed=source.timed,
     )
     request = replace(request, scales=scales_for(request, source.scales, source.images, output))
     samples = samples_of(source.pairs, source.images, output)

@@ -75,6 +75,7 @@ class TrtOptions:
     pairs: Path | None
     scales: Path | None
     threads: int | None
+    timed: bool
     emit_script: Path | None
     output: Output
 
@@ -87,7 +88,14 @@ class TrtOptions:
     def to_convert(self) -> Source:
         """What the steps before the build need."""
         return Source(
-            self.source, self.precision, self.io, self.images, self.pairs, self.scales, self.threads
+            self.source,
+            self.precision,
+            self.io,
+            self.images,
+            self.pairs,
+            self.scales,
+            self.threads,
+            self.timed,
         )
 
 
@@ -132,6 +140,9 @@ class TrtOptions:
 @click.option("--scales", type=FILE, help="Scales from `calibrate`, for --int8 and --fp8.  "
               "[default: calibrate now]")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
+@click.option(
+    "--time", "timed", is_flag=True, help="Also time the converted file in the CPU runtimes."
+)
 @click.option("--emit-script", type=FILE,
               help="Write a shell script instead of an engine. It builds the engine with trtexec, "
               "on a device that has only the SDK; TensorRT only.")  # fmt: skip

@@ -87,10 +87,18 @@ def measured_report(
     models: Mapping[str, onnx.ModelProto],
     evaluator: Evaluator,
     *,
+    timed: bool = True,
     threads: int | None = None,
     context: Context = QUIET,
 ) -> ConversionReport:
-    """Measure and time models: the float32 one first, then each lower precision.
+    """Measure models: the float32 one first, then each lower precision.
+
+    Args:
+        models: by precision.
+        evaluator: opened on the float32 model.
+        timed: whether to time them in the CPU runtimes too, and compare the runtimes' images.
+        threads: of each runtime; by default all cores.
+        context: told the progress.
 
     Raises:
         CalibrationError: one of them gives NaN or Inf on an image.
@@ -100,8 +108,11 @@ def measured_report(
     for name in lower:
         context.step(f"measuring {name}")
         qualities[name] = mean_quality(evaluator.evaluate(models[name]))
-    context.step("timing")
-    speeds, differences = in_runtimes(models, evaluator.samples[0].rainy, threads=threads)
+    speeds: dict[str, dict[str, float | None]] = {name: dict.fromkeys(RUNTIMES) for name in models}
+    differences: dict[str, int | None] = dict.fromkeys(models)
+    if timed:
+        context.step("timing")
+        speeds, differences = in_runtimes(models, evaluator.samples[0].rainy, threads=threads)
     lines = tuple(
         Line(name, model.ByteSize(), qualities[name], speeds[name], differences[name])
         for name, model in models.items()

@@ -66,6 +66,9 @@ def test_a_checkpoint_becomes_an_engine_in_one_go(
     assert manifest.precision == "fp16" and manifest.contract == CONTRACTS["uint8"]
     assert manifest.onnx_file == "a.fp16.onnx" and len(manifest.checkpoint_sha256) == 64
     assert manifest.command.startswith("drs-export trt ")
+    report = json.loads((tmp_path / "a.fp16.precision.json").read_text())
+    speeds = [line["speed"] for line in report["verdict"]["lines"]]
+    assert speeds == [{"onnxruntime": None, "openvino": None}] * 2  # timed only with --time
 
 
 @pytest.mark.parametrize(
@@ -84,6 +87,7 @@ def test_a_checkpoint_becomes_an_engine_in_one_go(
         (["--bf16", "--io", "float16"], "a bfloat16 model takes and gives float32 or uint8"),
         (["--io", "float16"], "has float32 input and output, and --io says float16"),
         (["--threads", "2"], "--threads would have no effect"),
+        (["--time"], "--time would have no effect"),
         (["--scales", "x.json"], "--scales would have no effect"),
         (["--workspace", "nan"], "--workspace is nan GB"),
         (["--workspace", "1e300"], "--workspace is 1e+300 GB"),
