@@ -21,7 +21,7 @@ import onnx
 import onnx_ir as ir
 
 from drsformer.errors import ExportError
-from drsformer.export.graph import PRECISION_KEY, metadata_of, set_metadata
+from drsformer.export.graph import PRECISION_KEY, check_valid, metadata_of, set_metadata
 from drsformer.export.uint8_io import has_uint8_io
 
 from .precision_rules import MOVES, LowPrecision, kept_nodes
@@ -77,10 +77,7 @@ def mixed_precision_from_fp32(
     if low_io:
         _set_contract_dtype(metadata, made)
     set_metadata(made, metadata)
-    try:
-        onnx.checker.check_model(made, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"the converted graph is not valid ONNX: {error}") from error
+    check_valid(made, "the converted graph")
     return made
 
 

@@ -43,3 +43,16 @@ def input_sizes(proto: onnx.ModelProto) -> list[int | None]:
     """Return the sizes of the first input's axes, None for a dynamic one."""
     dims = proto.graph.input[0].type.tensor_type.shape.dim
     return [dim.dim_value or None for dim in dims]
+
+
+def check_valid(proto: onnx.ModelProto, what: str) -> None:
+    """Raise ExportError unless a graph that was just made is valid ONNX, its shapes too.
+
+    Args:
+        proto: the graph.
+        what: its name in the message, "the exported graph".
+    """
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"{what} is not valid ONNX: {error}") from error

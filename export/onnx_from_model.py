@@ -21,7 +21,7 @@ from drsformer.errors import ExportError
 from drsformer.model import DRSformer
 
 from .deployment import REWRITES, Runtime, deployment_from_model
-from .graph import set_metadata
+from .graph import check_valid, set_metadata
 from .onnx_ops import OnnxOps
 
 DEFAULT_OPSET = 18
@@ -112,10 +112,7 @@ def onnx_from_model(
         "rewrites": json.dumps([] if settings.plain else list(REWRITES)),
     }
     set_metadata(exported, metadata)
-    try:
-        onnx.checker.check_model(exported, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"the exported graph is not valid ONNX: {error}") from error
+    check_valid(exported, "the exported graph")
     return exported
 
 

@@ -33,7 +33,7 @@ from drsformer.contract import (
 from drsformer.errors import AgreementError, ExportError
 
 from .cpu_session import cpu_session
-from .graph import metadata_of, set_metadata
+from .graph import check_valid, metadata_of, set_metadata
 
 PREFIX = "pixels."
 LEVELS = 255.0
@@ -149,7 +149,7 @@ def _constant(graph: ir.Graph, name: str, value: np.float32) -> ir.Value:
 
 def _with_contract(proto: onnx.ModelProto, dtype: str) -> onnx.ModelProto:
     set_metadata(proto, metadata_of(proto) | {METADATA_KEY: CONTRACTS[dtype].to_json()})
-    onnx.checker.check_model(proto, full_check=True)
+    check_valid(proto, "the graph with uint8 input and output")
     return proto
 
 
