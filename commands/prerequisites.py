@@ -68,8 +68,8 @@ class Source:
         images: folder to calibrate and to measure with.
         pairs: folder with input/ and target/, to measure with.
         scales: a scales file, for INT8 and FP8.
-        threads: of the runtimes that measure.
-        timed: whether CPU runtimes are timed with the converted file.
+        threads: of the inference libraries that measure.
+        timed: whether the CPU libraries are timed with the converted file.
     """
 
     path: Path

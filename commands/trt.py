@@ -128,7 +128,8 @@ class TrtOptions:
 @click.option("--workspace", type=click.FloatRange(0, min_open=True),
               help="Scratch memory that a layer may use, GB.  [default: no limit]")  # fmt: skip
 @click.option("--level", type=click.IntRange(0, 5), help="Builder optimization level, 0 to 5; "
-              "a higher one builds longer and may run faster.  [default: the library's]")  # fmt: skip
+              "a higher one builds longer and may run faster.  "
+              "[default: the library's]")  # fmt: skip
 @click.option("--timing-cache", type=FILE,
               help="File of kernel times to use and extend; TensorRT only.  [default: one for each "
               "version, CUDA and GPU, in ~/.cache/drs-export]")  # fmt: skip
