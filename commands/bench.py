@@ -41,7 +41,7 @@ from .output import STDOUT, Output, output_options
 from .progress import progress
 from .sizes import SIZE
 
-DEFAULT_CANDIDATES = ("pytorch", "plain", "deployed", "openvino")
+DEFAULT_CANDIDATES = ("pytorch", "plain", "deployed")
 EPILOG = """\b
 Candidates, on the CPU unless said otherwise:
   pytorch        PyTorch
@@ -113,7 +113,8 @@ class Measured:
 @click.argument("checkpoint", type=FILE)
 @click.option(
     "--candidate", "-c", "names", multiple=True, default=DEFAULT_CANDIDATES, show_default=True,
-    help="A way to run CHECKPOINT, from the list below; repeatable. PSNR refers to the first.",
+    help="A way to run CHECKPOINT, from the list below; repeatable. PSNR refers to the first. "
+    "openvino needs the extra [openvino].",
 )  # fmt: skip
 @click.option("--baseline", help="Candidate that speed-ups refer to.  [default: the first]")
 @click.option("--size", "sizes", type=SIZE, multiple=True, default=("256x256",),

@@ -43,7 +43,8 @@ class CalibrateOptions:
               help="The scales file to write (.json).")  # fmt: skip
 @click.option("--images", type=FOLDER,
               help=f"Folder of at least {FEWEST_IMAGES} rainy images, or a folder with them in "
-              "input/.  [default: synthetic rain on bundled photos]")  # fmt: skip
+              "input/.  [default: synthetic rain on photos of scikit-image, extra "
+              "`calibration`]")  # fmt: skip
 @click.option("--count", default=CROP_COUNT, show_default=True,
               help="Number of crops in all, taken from the images in turn.")  # fmt: skip
 @click.option("--crop", default=CROP_SIDE, show_default=True,

@@ -48,7 +48,8 @@ class ConvertOptions:
 @click.argument("source", type=FILE)
 @precision_flags("fp16", "bf16", "int8", "fp8")
 @click.option("--output", "-o", "output_path", type=FILE,
-              help="The file to write.  [default: derain.onnx -> derain.fp16.onnx]")  # fmt: skip
+              help="The file to write.  [default: SOURCE's name: derain.onnx -> "
+              "derain.fp16.onnx]")  # fmt: skip
 @click.option("--io", type=click.Choice(get_args(IO)), default="float32", show_default=True,
               help="Type of input and output; float16: not with --bf16; uint8: pixels in, pixels "
               "out.")  # fmt: skip
@@ -56,19 +57,22 @@ class ConvertOptions:
               "[default: calibrate now]")  # fmt: skip
 @click.option("--images", type=FOLDER, help=IMAGES_HELP)
 @click.option("--pairs", type=FOLDER, help=PAIRS_HELP)
-@click.option("--max-drop", type=float, help="Keep the most sensitive parts in fp16 until at most "
-              "this much of fp32's Y-PSNR is lost, dB. Needs clean images: --pairs.")  # fmt: skip
-@click.option("--min-psnr", type=float, help="Keep the most sensitive parts in fp16 until the PSNR "
-              "against fp32 is at least this, dB. Needs no clean images.")  # fmt: skip
+@click.option("--max-drop", type=float, help="Keep the most sensitive groups of nodes in fp16 "
+              "until at most this much of fp32's Y-PSNR is lost, dB, as a mean over the images. A "
+              "group is the nodes of one kind in one stage. Needs clean images: --pairs, or "
+              "--images with target/.")  # fmt: skip
+@click.option("--min-psnr", type=float, help="Keep the most sensitive groups of nodes in fp16 "
+              "until the PSNR against fp32, a mean over the images, is at least this, dB. Needs no "
+              "clean images.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
-@output_options("Print the figures of each precision, and the parts kept in a higher one, too.")
+@output_options("Print the figures of each precision, and the nodes kept in a higher one, too.")
 @packed(ConvertOptions)
 def convert(options: ConvertOptions) -> None:
     """Convert SOURCE, a float32 ONNX file or a checkpoint, to a lower precision.
 
-    Every tensor of the file has an explicit type, so each runtime computes in the same precision.
-    The result is measured on images and written only if its output is finite. The report beside
-    it lists the nodes that stay in a higher precision: derain.fp16.onnx ->
+    Every tensor of the file has an explicit type, so each inference library computes in the
+    same precision. The result is measured on images and written only if its output is finite. The
+    report beside it lists the nodes that stay in a higher precision: derain.fp16.onnx ->
     derain.fp16.precision.json.
 
     Only --int8 and --fp8 take --scales, and one of the limits --max-drop and --min-psnr. If fp16

@@ -46,8 +46,8 @@ def evaluate(
 
     Give either MODEL, which derains the rainy images first, or --derained with the results.
 
-    Images are paired by name. Y-PSNR and SSIM are those of the deraining literature: the luma
-    of MATLAB's rgb2ycbcr, and an 11x11 Gaussian window.
+    A pair has the same file name in both folders, apart from the ending. Y-PSNR and SSIM are those
+    of the deraining literature: the luma of MATLAB's rgb2ycbcr, and an 11x11 Gaussian window.
     """
     if (model is None) == (derained is None):
         raise click.UsageError("give either MODEL or --derained DIR")

@@ -5,7 +5,7 @@ of the project that loads a module by name.
 
     exit code   meaning
     0           done
-    1           an error of input: one line on stderr says what to do
+    1           an error of input, or a check that failed: one line on stderr
     2           wrong usage: one line on stderr says what is wrong and which help to read
     130, 143    interrupted by Ctrl-C, by SIGTERM
 
@@ -48,20 +48,16 @@ COMMANDS = {
     ),
     "inspect": Command("Describe a checkpoint, an ONNX file or an engine.", "export"),
     "convert": Command(
-        "Convert a model to fp16, bf16, INT8 or FP8, and measure the loss of quality.",
-        "export,calibration",
+        "Convert a model to fp16, bf16, INT8 or FP8, and measure the loss of quality.", "export"
     ),
-    "calibrate": Command("Determine the scales for INT8 or FP8 from images.", "export,calibration"),
+    "calibrate": Command("Determine the scales for INT8 or FP8 from images.", "export"),
     "sensitivity": Command(
-        "Measure the loss that a lower precision causes in each part of a model.",
-        "export,calibration",
+        "Measure the loss that a lower precision causes in each group of nodes.", "export"
     ),
     "trt": Command("Build a TensorRT or TensorRT-RTX engine.", "export,rtx"),
     "run": Command("Derain images, folders and videos."),
     "evaluate": Command("Measure the Y-PSNR and SSIM of derained images."),
-    "bench": Command(
-        "Compare the speed of a checkpoint in several runtimes on this machine.", "export"
-    ),
+    "bench": Command("Compare the speed of a checkpoint in several inference libraries.", "export"),
     "demo": Command(
         "Derain a photo with the checkpoint that comes with this package.", "export,calibration"
     ),
@@ -70,7 +66,9 @@ COMMANDS = {
 EPILOG = """\b
 Exit codes:
   0         done
-  1         an error of input; one line on stderr says what to do
+  1         an error of input, or a check that failed (`validate` found a
+            difference, `convert` cannot keep to its limit); one line on
+            stderr says what is wrong
   2         wrong usage; one line on stderr says what is wrong and which help
             to read
   130, 143  interrupted by Ctrl-C, by SIGTERM

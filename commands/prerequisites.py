@@ -43,13 +43,16 @@ from .progress import progress
 MOST_MEASURED = 4
 MEASURED_SIDE = CROP_SIDE
 IMAGES_HELP = (
-    "Folder of rainy images, or a folder with input/ and target/, to calibrate with; the middle "
-    f"{MEASURED_SIDE}x{MEASURED_SIDE} of the first {MOST_MEASURED} are measured.  "
-    "[default: synthetic rain on bundled photos]"
+    "Folder of rainy images to calibrate with; the middle "
+    f"{MEASURED_SIDE}x{MEASURED_SIDE} of the first {MOST_MEASURED} are measured. With input/ and "
+    "target/ in it, the images of input/ are used, and the loss against target/ is measured too.  "
+    "[default: synthetic rain; to calibrate, on photos of scikit-image, extra `calibration`; to "
+    "measure, on photos of this package]"
 )
 PAIRS_HELP = (
-    "Folder with input/ (rainy) and target/ (clean). All pairs are measured, whole, instead of "
-    "--images; none is used to calibrate."
+    "Folder with input/ (rainy) and target/ (clean). A pair has the same file name in both "
+    "folders, apart from the ending. All pairs are measured, whole, instead of --images; none is "
+    "used to calibrate."
 )
 NO_OPTIONS = Output()
 
@@ -65,8 +68,8 @@ class Source:
         images: folder to calibrate and to measure with.
         pairs: folder with input/ and target/, to measure with.
         scales: a scales file, for INT8 and FP8.
-        threads: of the runtimes that measure.
-        timed: whether CPU runtimes are timed with the converted file.
+        threads: of the inference libraries that measure.
+        timed: whether the CPU libraries are timed with the converted file.
     """
 
     path: Path

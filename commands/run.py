@@ -71,6 +71,9 @@ def run(given: Options) -> None:
     Transparency and 16 bits are kept, or refused where --format cannot hold them; EXIF and
     colour profile are kept in PNG, JPEG and WebP; pixels are turned upright; sound is dropped.
 
+    Videos: even frame sizes only; mp4v, Motion JPEG, FFV1 or VP9, no H.264; --compare takes the
+    middle frame. An existing output is replaced unless --skip-existing.
+
     A bad file does not stop the others: it is listed at the end, and the exit code is 1.
     """
     with given.options.open(given.model) as derainer, progress() as context:

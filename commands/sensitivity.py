@@ -1,4 +1,4 @@
-"""`drs-export sensitivity`: what a lower precision costs in each part of a model."""
+"""`drs-export sensitivity`: what a lower precision costs in each group of nodes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,16 +47,16 @@ class SensitivityOptions:
 @click.argument("model", type=FILE)
 @click.option("--images", type=FOLDER, help=IMAGES_HELP)
 @click.option("--precision", type=click.Choice(get_args(LowPrecision)), default="int8",
-              show_default=True, help="The precision that each part is lowered to.")  # fmt: skip
+              show_default=True, help="The precision that each group is lowered to.")  # fmt: skip
 @click.option("--chart", type=FILE, help="Draw a bar chart to this .svg file.")
 @click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
-@output_options(f"Print all parts, not only the {MOST_ROWS} that cost the most.")
+@output_options(f"Print all groups, not only the {MOST_ROWS} that cost the most.")
 @packed(SensitivityOptions)
 def sensitivity(options: SensitivityOptions) -> None:
-    """Lower the precision of each part of MODEL alone and measure what that costs.
+    """Lower the precision of each group of nodes of MODEL alone and measure what that costs.
 
-    MODEL is a float32 ONNX file. A part is the layers of one kind in one stage of the network, such
-    as "latent qkv"; all other parts stay in float32.
+    MODEL is a float32 ONNX file. A group is the nodes of one kind in one stage of the network, such
+    as "latent qkv"; all other groups stay in float32.
     """
     model, output = options.model, options.output
     proto = load_onnx(model)
@@ -65,14 +65,14 @@ def sensitivity(options: SensitivityOptions) -> None:
     costs = _measured(options, proto, samples)
     most = max(costs, key=lambda cost: cost.sort_key)
     output.result(
-        f"{model.name}: of {len(costs)} parts, {most.group} costs the most in "
+        f"{model.name}: of {len(costs)} groups, {most.group} costs the most in "
         f"{options.precision}: {most.quality.psnr_db:.1f} dB PSNR against fp32"
     )
     _print_table(costs, output)
     if options.chart is not None:
         with written_whole(options.chart, inputs=[model]) as temporary:
             temporary.write_text(
-                chart(costs, f"{model.name}, each part alone in {options.precision}")
+                chart(costs, f"{model.name}, each group alone in {options.precision}")
             )
         output.note(f"{options.chart}: the chart")
     output.write_json(_result(options, samples, costs), inputs=[model])
@@ -81,7 +81,7 @@ def sensitivity(options: SensitivityOptions) -> None:
 def _measured(
     options: SensitivityOptions, proto: onnx.ModelProto, samples: Sequence[Sample]
 ) -> list[GroupCost]:
-    """Calibrate every convolution if need be, and measure the cost of each part."""
+    """Calibrate every convolution if need be, and measure the cost of each group."""
     precision, threads = options.precision, options.threads
     scales: dict[str, float] | None = None
     with progress() as context:
@@ -96,18 +96,18 @@ def _measured(
 
 
 def _print_table(costs: Sequence[GroupCost], output: Output) -> None:
-    """Print the most costly parts, the worst first; with -v all of them."""
+    """Print the most costly groups, the worst first; with -v all of them."""
     shown = sorted(costs, key=lambda cost: cost.sort_key, reverse=True)
     if not output.verbose:
         shown = shown[:MOST_ROWS]
     caption = (
-        "PSNR: of the output against fp32, with only this part lowered. RMS error: the same in "
+        "PSNR: of the output against fp32, with only this group lowered. RMS error: the same in "
         "levels of 255. Y-PSNR lost: against targets. top-k mismatch: entries of the top-k masks "
         "that differ from fp32's. weights: in fp32."
     )
     if len(shown) < len(costs):
-        caption += f" {len(costs) - len(shown)} parts that cost less are listed with -v."
-    table = Table("part", caption=caption, caption_justify="left")
+        caption += f" {len(costs) - len(shown)} groups that cost less are listed with -v."
+    table = Table("group", caption=caption, caption_justify="left")
     for name in ("PSNR dB", "RMS error", "Y-PSNR lost dB", "top-k mismatch", "weights MB"):
         table.add_column(name, justify="right")
     for cost in shown:

@@ -23,6 +23,7 @@ from drsformer.engine.manifest import Manifest, is_engine, manifest_path, shapes
 from drsformer.errors import EngineError, one_line
 from drsformer.export.engine.audit import Audit
 from drsformer.export.engine.engine_from_onnx import (
+    RTX_DEFAULT,
     BuildRequest,
     BuiltEngine,
     check_output,
@@ -102,30 +103,40 @@ class TrtOptions:
 @click.command()
 @click.argument("source", metavar="INPUT", type=FILE)
 @click.option(
-    "--output", "-o", "engine", type=FILE, required=True, help="The engine to write (.engine)."
+    "--output",
+    "-o",
+    "engine",
+    type=FILE,
+    required=True,
+    help="The engine to write (.engine); with --emit-script the name that the script gives it. "
+    "Intermediate files get its name too.",
 )
 @precision_flags("fp32", "fp16", "bf16", "int8", "fp8")
 @click.option("--library", type=click.Choice(["auto", *_LIBRARY]), default="auto",
               show_default=True, help="auto: TensorRT-RTX with --gpu; else TensorRT if it is "
               "installed, else TensorRT-RTX.")  # fmt: skip
 @click.option("--gpu", help="GPUs to build for, such as sm_86,sm_89; only with TensorRT-RTX.  "
-              "[default: SM 8.0 and newer; with TensorRT, the GPU of this machine]")  # fmt: skip
+              f"[default: SM {', '.join(RTX_DEFAULT)} and newer, not 9.0; with TensorRT, the GPU "
+              "of this machine]")  # fmt: skip
 @click.option("--shapes", multiple=True, help="Input size: HEIGHTxWIDTH, tile (512x512), 720p, "
-              "1080p, 4k, or MIN:OPT:MAX of these; repeatable.  [default: tile]")  # fmt: skip
+              "1080p, 4k, or MIN:OPT:MAX of these; repeatable.  [default: tile, for `run --tile "
+              "512`]")  # fmt: skip
 @click.option("--batch", default="1", show_default=True,
               help="Number of images per run, or MIN:OPT:MAX.")  # fmt: skip
 @click.option("--io", type=click.Choice(get_args(IO)), help="Type of input and output; uint8: "
               "pixels in, pixels out.  [default: INPUT's; float32 for a checkpoint]")  # fmt: skip
 @click.option("--workspace", type=click.FloatRange(0, min_open=True),
               help="Scratch memory that a layer may use, GB.  [default: no limit]")  # fmt: skip
-@click.option("--level", type=click.IntRange(0, 5), help="Builder optimization level, 0 to 5.  "
+@click.option("--level", type=click.IntRange(0, 5), help="Builder optimization level, 0 to 5; "
+              "a higher one builds longer and may run faster.  "
               "[default: the library's]")  # fmt: skip
 @click.option("--timing-cache", type=FILE,
               help="File of kernel times to use and extend; TensorRT only.  [default: one for each "
               "version, CUDA and GPU, in ~/.cache/drs-export]")  # fmt: skip
 @click.option("--version-compatible", is_flag=True,
-              help="Let later TensorRT versions run the engine, up to the next major one. "
-              "TensorRT only; the engine may be slower.")  # fmt: skip
+              help="Let later releases of TensorRT run the engine too: this minor version and all "
+              "later ones, to the end of the next major version. TensorRT only; the engine may be "
+              "slower.")  # fmt: skip
 @click.option("--hardware-compatible", "hardware", default="none", show_default=True,
               type=click.Choice(get_args(Hardware)),
               help="ampere+: any GPU of SM 8.0 or newer runs the engine; same-capability: other "
@@ -141,7 +152,10 @@ class TrtOptions:
               "[default: calibrate now]")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
 @click.option(
-    "--time", "timed", is_flag=True, help="Also time the converted file in the CPU runtimes."
+    "--time",
+    "timed",
+    is_flag=True,
+    help="Also measure how fast ONNX Runtime and OpenVINO run the converted file on the CPU.",
 )
 @click.option("--emit-script", type=FILE,
               help="Write a shell script instead of an engine. It builds the engine with trtexec, "
@@ -151,9 +165,10 @@ class TrtOptions:
 def trt(options: TrtOptions) -> None:
     """Build an engine from INPUT: a checkpoint, an exported or a converted ONNX file.
 
-    Missing steps (export, calibrate, convert) run first; --images, --pairs, --scales and --threads
-    are for the conversion. Without a precision flag, the engine has the precision of the ONNX file,
-    and fp32 for a checkpoint. The types of the network's layers are checked against that precision.
+    Missing steps (export, calibrate, convert) run first; --images, --pairs, --scales, --threads and
+    --time are for the conversion. Without a precision flag, the engine has the precision of the
+    ONNX file, and fp32 for a checkpoint. The types of the network's layers are checked against that
+    precision.
 
     The manifest, written beside the engine (x.engine -> x.engine.json), says what the engine is and
     where it runs.

@@ -32,6 +32,9 @@ def validate(file: Path, checkpoint: Path | None, output: Output) -> None:
     manifest and with the ONNX file that it was built from, which must lie beside it; where there
     is a GPU, its output is compared with ONNX Runtime's. The result says which checks could not
     be made.
+
+    The exit code is 1 if something differs. Checks that could not be made do not change it: see
+    `complete` in the JSON.
     """
     if is_engine(file):
         if checkpoint is not None:

@@ -25,7 +25,7 @@ def chart(costs: Sequence[GroupCost], title: str) -> str:
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         f'<text x="10" y="{ROW_HEIGHT}" font-weight="bold">{escape(title)}</text>',
         f'<text x="10" y="{2 * ROW_HEIGHT - 4}" fill="#666666">error of the output when only this '
-        "part has the lower precision: RMS, of 255 (PSNR, top-k mismatch)</text>",
+        "group has the lower precision: RMS, of 255 (PSNR, top-k mismatch)</text>",
     ]
     for i, (cost, error) in enumerate(zip(costs, errors, strict=True)):
         top = ROW_HEIGHT * (i + 2) + 4

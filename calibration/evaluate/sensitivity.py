@@ -1,4 +1,4 @@
-"""What each part of the network costs when it alone has a lower precision."""
+"""What each group of nodes costs when it alone has a lower precision."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

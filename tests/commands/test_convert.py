@@ -191,7 +191,7 @@ def test_calibrate_is_deterministic_and_bound_to_its_model(drs, tiny_onnx, pairs
     assert code == 1 and "was made for another model" in one_line(err)
 
 
-def test_sensitivity_shows_each_part_in_a_table_json_and_a_chart(
+def test_sensitivity_shows_each_group_in_a_table_json_and_a_chart(
     drs, tiny_onnx, pairs, tmp_path, monkeypatch
 ) -> None:
     from drsformer.commands import sensitivity as cli
@@ -208,8 +208,8 @@ def test_sensitivity_shows_each_part_in_a_table_json_and_a_chart(
             "decoder_level1 feed-forward depthwise", "output"} <= set(groups)  # fmt: skip
     assert all(g["quality"]["psnr_db"] > 10 and g["weight_bytes"] > 0 for g in groups.values())
     told = " ".join(out.split())
-    assert re.match(r"\S+: of \d+ parts, .* costs the most in int8: [\d.]+ dB PSNR", told)
-    assert "parts that cost less are listed with -v" in told
+    assert re.match(r"\S+: of \d+ groups, .* costs the most in int8: [\d.]+ dB PSNR", told)
+    assert "groups that cost less are listed with -v" in told
     assert picture.read_text().count("<rect") == 1 + len(groups)
 
 
