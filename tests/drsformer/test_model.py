@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from drsformer.config import DRSformerConfig, config_from_state_dict, hidden_from_factor
 from drsformer.model import (
+    Attention,
     DRSformer,
     ExpertStep,
     FeedForward,
@@ -91,6 +92,21 @@ def test_bias_free_norm_does_not_centre_the_numerator():
     variance = x.var(1, correction=0, keepdim=True)
     expected = x / (variance + 1e-5).sqrt()
     assert torch.allclose(LayerNorm(6, "BiasFree").double()(x), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e-11])
+def test_features_near_zero_are_normalised_down_to_1e_12(scale):
+    """The golden features are too large to show the smallest norm that is divided by."""
+    attention = Attention(4, heads=1, bias=False).double()
+    x = scale * torch.randn(1, 4, 3, 5, dtype=torch.float64)
+    with torch.no_grad():
+        found = attention(x)
+        q, k, v = (t.flatten(2) for t in attention.qkv_dwconv(attention.qkv(x)).chunk(3, dim=1))
+        q, k = (t / t.norm(dim=-1, keepdim=True).clamp_min(1e-12) for t in (q, k))
+        scores = q @ k.transpose(-2, -1)
+        attended = sum(0.2 * sparse_softmax(scores, count) @ v for count in top_k_counts(4))
+        expected = attention.project_out(attended.view(1, 4, 3, 5))
+    assert torch.allclose(found, expected, rtol=1e-6, atol=0)  # 0.2 is a float32
 
 
 def test_expert_step_gates_scale_each_experts_output():
