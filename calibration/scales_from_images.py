@@ -12,6 +12,7 @@ from drsformer.files import sha256_of
 
 from .clipping import ClippingMethod, amax_of, shared_scale
 from .crops import Crops
+from .evaluate.evaluator import check_sizes
 from .mixed_precision import check_convertible
 from .precision_rules import quantizable
 from .quantize import QUANTIZED_DTYPES, QuantizedDtype
@@ -52,6 +53,7 @@ def scales_from_images(
     """
     proto = load_onnx(model)
     check_convertible(proto, str(model))
+    check_sizes(proto, crops.images)
     names = list(dict.fromkeys(node.input[0] for node in nodes or quantizable(proto)))
     found = histograms(proto, names, crops.images, threads=threads, context=context)
     tensors = {

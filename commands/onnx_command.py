@@ -53,7 +53,8 @@ class Options:
 @click.option(
     "--size",
     type=SIZE,
-    help="Fix height and width, pixels, multiples of 8.  [default: any]",
+    help="Fix height and width, pixels, multiples of 8; such a file is converted only with images "
+    "of that size.  [default: any]",
 )
 @click.option(
     "--runtime",
@@ -61,7 +62,7 @@ class Options:
     default="any",
     show_default=True,
     help="What the graph is made fast for. any: everything, also GPUs and engines; ort: ONNX "
-    "Runtime on a CPU; openvino: OpenVINO. Each file runs everywhere.",
+    "Runtime on a CPU; openvino: OpenVINO. The others can run it too.",
 )
 @click.option(
     "--plain",

@@ -43,7 +43,8 @@ from .progress import progress
 MOST_MEASURED = 4
 MEASURED_SIDE = CROP_SIDE
 IMAGES_HELP = (
-    "Folder of rainy images to calibrate with; the middle "
+    f"Folder of rainy images to calibrate with (at least 4 of {CROP_SIDE}x{CROP_SIDE} or more); "
+    "the middle "
     f"{MEASURED_SIDE}x{MEASURED_SIDE} of the first {MOST_MEASURED} are measured. With input/ and "
     "target/ in it, the images of input/ are used, and the loss against target/ is measured too.  "
     "[default: synthetic rain; to calibrate, on photos of scikit-image, extra `calibration`; to "
@@ -131,7 +132,7 @@ def samples_of(pairs: Path | None, images: Path | None, output: Output) -> list[
     if pairs is not None:
         return samples_from_folder(pairs)
     if images is None:
-        output.note(f"no images given: measuring with {SYNTHETIC}")
+        output.note("no images given: measuring with synthetic rain on photos of this package")
         return synthetic_samples()
     found = samples_from_folder(images, most=MOST_MEASURED)
     output.note(

@@ -143,7 +143,7 @@ class TrtOptions:
               "models of the same SM. TensorRT only; the engine may be slower.")  # fmt: skip
 @click.option("--strip-weights", is_flag=True,
               help="Build an engine without weights; they are read from the ONNX file, which must "
-              "stay beside it. TensorRT-RTX can build it only with a GPU.")  # fmt: skip
+              "lie beside it. TensorRT-RTX can build it only with a GPU.")  # fmt: skip
 @click.option("--refit", is_flag=True, help="Allow your own program to replace the weights "
               "(TensorRT's refitter). TensorRT-RTX can build it only with a GPU.")  # fmt: skip
 @click.option("--images", type=FOLDER, help=IMAGES_HELP)

@@ -14,9 +14,18 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from drsformer.contract import CONTRACT, Batch, image_from_output, input_from_image
+from drsformer.contract import (
+    CONTRACT,
+    Batch,
+    Image,
+    image_from_output,
+    input_from_image,
+    padded_size,
+    shape_text,
+)
 from drsformer.errors import CalibrationError
 from drsformer.export.cpu_session import cpu_session
+from drsformer.export.graph import input_sizes
 from drsformer.metrics import psnr, y_psnr, y_ssim
 
 from ..crops import Sample
@@ -72,6 +81,24 @@ class _Reference:
     ssim: float | None
 
 
+def check_sizes(proto: onnx.ModelProto, images: Sequence[Image]) -> None:
+    """Raise CalibrationError where a model of fixed sizes does not take one of the images alone."""
+    batch, _, *fixed = input_sizes(proto)
+    for image in images:
+        padded = padded_size(*image.shape[:2])
+        if batch not in (None, 1) or any(
+            f not in (None, n) for f, n in zip(fixed, padded, strict=True)
+        ):
+            accepted = shape_text(
+                [batch or 1, 3, *(f or n for f, n in zip(fixed, padded, strict=True))]
+            )
+            raise CalibrationError(
+                f"the model takes {accepted} only, and an image is 1x3x{shape_text(padded)}; "
+                "export it with free sizes to convert it, and fix the sizes of an engine with "
+                "`trt --shapes`"
+            )
+
+
 class Evaluator:
     """Compares models with one float32 model on the same images."""
 
@@ -81,10 +108,12 @@ class Evaluator:
         """Run the float32 model on every image.
 
         Raises:
-            CalibrationError: there is no image, or the model gives NaN or Inf.
+            CalibrationError: there is no image, the model does not take its size, or it gives NaN
+                or Inf.
         """
         if not samples:
             raise CalibrationError("there is no image to measure with; give at least one")
+        check_sizes(reference, [sample.rainy for sample in samples])
         self.samples, self.threads = samples, threads
         session = cpu_session(with_masks_as_outputs(reference), threads, keep_copies=True)
         self._references = [self._reference(session, sample) for sample in samples]

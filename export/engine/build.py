@@ -7,7 +7,7 @@ from typing import Any
 
 from drsformer.context import QUIET, Context
 from drsformer.contract import CONTRACT
-from drsformer.errors import EngineError
+from drsformer.errors import EngineError, one_line
 from drsformer.files import written_whole
 
 from .network import Parsed
@@ -48,11 +48,14 @@ def engine_from_network(
     monitor = new_monitor(parsed.module, context)
     config.progress_monitor = monitor
     made: list[Any] = []
+    failed: list[Exception] = []
     done = Event()  # not join: after an interrupted join, Python 3.11 takes the thread for ended
 
     def build() -> None:
         try:
             made.append(parsed.builder.build_serialized_network(parsed.network, config))
+        except Exception as error:  # whatever it is: an error of a thread reaches nobody
+            failed.append(error)
         finally:
             done.set()
 
@@ -68,6 +71,9 @@ def engine_from_network(
     finally:
         if cache is not None and timing_cache is not None:
             _save_timing_cache(config, timing_cache)
+    if failed:
+        reason = one_line(f"{type(failed[0]).__name__}: {failed[0]}", limit=300)
+        raise EngineError(f"the engine could not be built: {reason}") from failed[0]
     if not made or made[0] is None:
         raise EngineError(f"the engine could not be built: {_why(parsed.log, settings)}")
     return bytes(memoryview(made[0]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -355,3 +356,17 @@ def test_crops_are_spread_over_images_and_places(pairs: Path) -> None:
     assert len({image.tobytes() for image in crops.images}) == 8
     with pytest.raises(CalibrationError, match="smaller than a crop"):
         crops_from_folder(pairs, count=4, side=64)
+
+
+@pytest.mark.parametrize("fixed", [("--size", "64x64"), ("--batch", 2)])
+@pytest.mark.parametrize(
+    "command", [("convert", "--fp16"), ("convert", "--int8"), ("sensitivity",)]
+)
+def test_a_model_of_a_fixed_size_is_refused_in_one_line(
+    drs: Any, tiny_checkpoint: Path, tmp_path: Path, fixed: tuple[Any, ...], command: Any
+) -> None:
+    source = tmp_path / "fixed.onnx"
+    assert drs("onnx", tiny_checkpoint, "-o", source, *fixed)[0] == 0
+    code, _, err = drs(command[0], source, *command[1:])
+    assert code == 1 and "Traceback" not in err
+    assert re.search(r"the model takes \w+ only, .*export it with free sizes", err.splitlines()[-1])

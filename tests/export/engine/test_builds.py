@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from drsformer.engine.libraries import LIBRARIES
 from drsformer.engine.manifest import manifest_of
 from drsformer.errors import EngineError
 from drsformer.export.engine.audit import audited
+from drsformer.export.engine.build import engine_from_network
 from drsformer.export.engine.engine_from_onnx import (
     BuildRequest,
     BuiltEngine,
@@ -193,6 +195,21 @@ def test_too_small_a_workspace_is_said_and_nothing_is_left(
     with pytest.raises(EngineError, match=r"allow more --workspace \(it was 0.000954 MiB\)"):
         build(source, tmp_path / "x.engine", settings)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_builder_raises_reaches_the_user(files: dict[str, Path]) -> None:
+    """It raises in a thread of its own."""
+    parsed = network_from_onnx(rtx, onnx.load(files["fp32"]))
+
+    class Raising:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(parsed.builder, name)
+
+        def build_serialized_network(self, network: Any, config: Any) -> Any:
+            raise MemoryError("no room")
+
+    with pytest.raises(EngineError, match="could not be built: MemoryError: no room"):
+        engine_from_network(replace(parsed, builder=Raising()), settings_for(files["fp32"], FIXED))
 
 
 def test_what_needs_a_gpu_to_build_says_so(files: dict[str, Path], tmp_path: Path) -> None:
