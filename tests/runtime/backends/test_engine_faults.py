@@ -71,9 +71,9 @@ def install(monkeypatch: pytest.MonkeyPatch, flavor: str) -> Install:
 
 
 def use(engine: Path) -> None:
-    """Open, run two shapes twice each and a third that evicts the first, and close."""
+    """Open, run a shape twice and two more, the last of which evicts it, and close."""
     with Derainer(engine) as derainer:
-        for size in ((16, 24), (16, 24), (32, 8), (32, 8), (40, 40), (16, 24)):
+        for size in ((16, 24), (16, 24), (16, 8), (8, 8)):
             image = noise(*size).astype(np.uint8)
             assert np.array_equal(derainer.derain(image), image)
 
@@ -84,7 +84,7 @@ def test_without_a_fault_the_output_is_right_and_nothing_leaks(
     double = Gpu()
     install(double)
     use(engine)
-    assert double.leaks() == {} and len(double.calls) > 60
+    assert double.leaks() == {} and len(double.calls) > 40
 
 
 def test_every_call_fails_once(engine: Path, install: Install) -> None:
