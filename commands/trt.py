@@ -60,7 +60,7 @@ class TrtOptions:
     source: Path
     engine: Path
     precision: str | None
-    library: str
+    library_name: str
     gpu: str | None
     shapes: tuple[str, ...]
     batch: str
@@ -112,7 +112,7 @@ class TrtOptions:
     "Intermediate files get its name too.",
 )
 @precision_flags("fp32", "fp16", "bf16", "int8", "fp8")
-@click.option("--library", type=click.Choice(["auto", *_LIBRARY]), default="auto",
+@click.option("--library", "library_name", type=click.Choice(["auto", *_LIBRARY]), default="auto",
               show_default=True, help="auto: TensorRT-RTX with --gpu; else TensorRT if it is "
               "installed, else TensorRT-RTX.")  # fmt: skip
 @click.option("--gpu", help="GPUs to build for, such as sm_86,sm_89; only with TensorRT-RTX.  "
@@ -222,10 +222,10 @@ def _check_files(options: TrtOptions) -> None:
 def _library(options: TrtOptions) -> Library:
     """Return the library to build with; a script needs TensorRT on the device only."""
     if options.emit_script:
-        name = "tensorrt" if options.library == "auto" else _LIBRARY[options.library]
+        name = "tensorrt" if options.library_name == "auto" else _LIBRARY[options.library_name]
         library = LIBRARIES[name]
     else:
-        library = chosen_library(options.library, _compute_capabilities(options))
+        library = chosen_library(options.library_name, _compute_capabilities(options))
     if options.timing_cache and library.name != "tensorrt":
         raise EngineError(
             "--timing-cache is an option of TensorRT; TensorRT-RTX measures no times when it builds"

@@ -87,7 +87,7 @@ def engine_from_onnx(request: BuildRequest, context: Context = QUIET) -> BuiltEn
     check_output(output)
     proto = load_onnx(source)
     planned = planned_manifest(proto, source, settings, request.command)
-    module = module_of(settings.library)
+    module = module_of(settings.engine_library)
     _check_can_build(settings)
     context.step("reading the network")
     parsed = network_from_onnx(module, proto)
@@ -196,7 +196,7 @@ def _built_on() -> BuiltOn:
 
 def _runs_on(settings: EngineSettings) -> RunsOn:
     asked = settings.compute_capabilities
-    if settings.library is LIBRARIES["tensorrt_rtx"]:  # portable between Linux and Windows
+    if settings.engine_library is LIBRARIES["tensorrt_rtx"]:  # portable between Linux and Windows
         return RunsOn(asked or RTX_DEFAULT, newer=not asked)
     gpu = gpu_here()
     newer = settings.hardware == "ampere+"
@@ -222,7 +222,7 @@ def planned_manifest(
     return Manifest(
         engine_sha256="",
         engine_bytes=0,
-        flavor=settings.library.name,
+        flavor=settings.engine_library.name,
         version="",
         precision=precision_of(proto),
         contract=contract_of(proto, source),
@@ -255,7 +255,7 @@ def _calibration(metadata: dict[str, str], source: Path) -> dict[str, Any] | Non
 
 def _check_can_build(settings: EngineSettings) -> None:
     """Raise EngineError now for what the library would refuse after minutes of building."""
-    rtx = settings.library is LIBRARIES["tensorrt_rtx"]
+    rtx = settings.engine_library is LIBRARIES["tensorrt_rtx"]
     if rtx and (settings.strip_weights or settings.refit) and _gpu() is None:
         raise EngineError(
             "TensorRT-RTX engines without weights, or to refit, can be built on a GPU only; leave "

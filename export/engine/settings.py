@@ -17,7 +17,7 @@ class EngineSettings:
     """How to build.
 
     Attributes:
-        library: the library to build with.
+        engine_library: the library to build with.
         profiles: input shapes to build for.
         compute_capabilities: of the GPUs to build for, "8.9"; TensorRT-RTX only. Empty for the
             library's own choice.
@@ -29,7 +29,7 @@ class EngineSettings:
         refit: whether the weights can be replaced later.
     """
 
-    library: Library
+    engine_library: Library
     profiles: tuple[Profile, ...]
     compute_capabilities: tuple[str, ...] = ()
     workspace_bytes: int | None = None
@@ -41,9 +41,9 @@ class EngineSettings:
 
     def __post_init__(self) -> None:
         """Refuse what the library does not have."""
-        if not self.library.builds:
-            raise EngineError(f"{self.library.title} only runs engines; build with tensorrt")
-        rtx = self.library is LIBRARIES["tensorrt_rtx"]
+        if not self.engine_library.builds:
+            raise EngineError(f"{self.engine_library.title} only runs engines; build with tensorrt")
+        rtx = self.engine_library is LIBRARIES["tensorrt_rtx"]
         for asked, name in (
             (self.version_compatible, "--version-compatible"),
             (self.hardware != "none", "--hardware-compatible"),

@@ -84,7 +84,7 @@ def trtexec_script(
     Raises:
         EngineError: the library is TensorRT-RTX, which has another tool.
     """
-    if settings.library is not LIBRARIES["tensorrt"]:
+    if settings.engine_library is not LIBRARIES["tensorrt"]:
         raise EngineError(
             "--emit-script is for TensorRT's trtexec; TensorRT-RTX engines can be built here, "
             "without the GPU: leave the option out"
