@@ -54,7 +54,7 @@ class Options:
     "--size",
     type=SIZE,
     help="Fix height and width, pixels, multiples of 8; such a file is converted only with images "
-    "of that size.  [default: any]",
+    "of that size (the default ones are 256x256).  [default: any]",
 )
 @click.option(
     "--runtime",

@@ -124,7 +124,8 @@ class TrtOptions:
 @click.option("--batch", default="1", show_default=True,
               help="Number of images per run, or MIN:OPT:MAX.")  # fmt: skip
 @click.option("--io", type=click.Choice(get_args(IO)), help="Type of input and output; uint8: "
-              "pixels in, pixels out.  [default: INPUT's; float32 for a checkpoint]")  # fmt: skip
+              "pixels in, pixels out; float16: only with --fp16, --int8 or --fp8.  "
+              "[default: INPUT's; float32 for a checkpoint]")  # fmt: skip
 @click.option("--workspace", type=click.FloatRange(0, min_open=True),
               help="Scratch memory that a layer may use, GB.  [default: no limit]")  # fmt: skip
 @click.option("--level", type=click.IntRange(0, 5), help="Builder optimization level, 0 to 5; "

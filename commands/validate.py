@@ -26,7 +26,8 @@ from .progress import progress
 def validate(file: Path, checkpoint: Path | None, output: Output) -> None:
     """Check an ONNX FILE against its checkpoint, or an engine against its ONNX file.
 
-    FILE is a float32 ONNX file or an engine. A converted file is measured by `convert` instead.
+    FILE is a file of `onnx`, also with --io uint8, or an engine. A converted file is measured by
+    `convert` instead.
 
     An ONNX file is compared with --checkpoint stage by stage. An engine is compared with its
     manifest and with the ONNX file that it was built from, which must lie beside it; where there
