@@ -113,8 +113,8 @@ class TrtOptions:
 )
 @precision_flags("fp32", "fp16", "bf16", "int8", "fp8")
 @click.option("--library", "library_name", type=click.Choice(["auto", *_LIBRARY]), default="auto",
-              show_default=True, help="auto: TensorRT-RTX with --gpu; else TensorRT if it is "
-              "installed, else TensorRT-RTX.")  # fmt: skip
+              show_default=True, help="auto: TensorRT with --emit-script; TensorRT-RTX "
+              "with --gpu; else TensorRT if it is installed, else TensorRT-RTX.")  # fmt: skip
 @click.option("--gpu", help="GPUs to build for, such as sm_86,sm_89; only with TensorRT-RTX.  "
               f"[default: SM {', '.join(RTX_DEFAULT)} and newer, not 9.0; with TensorRT, the GPU "
               "of this machine]")  # fmt: skip
