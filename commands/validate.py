@@ -31,8 +31,8 @@ def validate(file: Path, checkpoint: Path | None, output: Output) -> None:
 
     An ONNX file is compared with --checkpoint stage by stage. An engine is compared with its
     manifest and with the ONNX file that it was built from, which must lie beside it; where there
-    is a GPU, its output and stages are compared with ONNX Runtime's. The result says which checks could not
-    be made.
+    is a GPU, its output and its stages are compared with ONNX Runtime's. The result says which
+    checks could not be made.
 
     The exit code is 1 if something differs. Checks that could not be made do not change it: see
     `complete` in the JSON.
