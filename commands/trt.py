@@ -60,7 +60,7 @@ class TrtOptions:
     source: Path
     engine: Path
     precision: str | None
-    library_name: str
+    build_library: str
     gpu: str | None
     shapes: tuple[str, ...]
     batch: str
@@ -112,7 +112,7 @@ class TrtOptions:
     "Intermediate files get its name too.",
 )
 @precision_flags("fp32", "fp16", "bf16", "int8", "fp8")
-@click.option("--library", "library_name", type=click.Choice(["auto", *_LIBRARY]), default="auto",
+@click.option("--library", "build_library", type=click.Choice(["auto", *_LIBRARY]), default="auto",
               show_default=True, help="auto: TensorRT with --emit-script; TensorRT-RTX "
               "with --gpu; else TensorRT if it is installed, else TensorRT-RTX.")  # fmt: skip
 @click.option("--gpu", help="GPUs to build for, such as sm_86,sm_89; only with TensorRT-RTX.  "
@@ -223,10 +223,10 @@ def _check_files(options: TrtOptions) -> None:
 def _library(options: TrtOptions) -> Library:
     """Return the library to build with; a script needs TensorRT on the device only."""
     if options.emit_script:
-        name = "tensorrt" if options.library_name == "auto" else _LIBRARY[options.library_name]
+        name = "tensorrt" if options.build_library == "auto" else _LIBRARY[options.build_library]
         library = LIBRARIES[name]
     else:
-        library = chosen_library(options.library_name, _compute_capabilities(options))
+        library = chosen_library(options.build_library, _compute_capabilities(options))
     if options.timing_cache and library.name != "tensorrt":
         raise EngineError(
             "--timing-cache is an option of TensorRT; TensorRT-RTX measures no times when it builds"
