@@ -96,6 +96,8 @@ class VideoReader:
 def _check_readable(path: Path) -> None:
     """Raise ImageError for a missing or empty file: OpenCV would only report that it failed."""
     try:
+        if path.exists() and not path.is_file():  # reading a pipe could wait for ever
+            raise ImageError(f"{path}: not a regular file; expected a video")
         with path.open("rb") as file:
             empty = not file.read(1)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,7 +87,8 @@ def test_cut_off_videos_are_refused_without_a_word_of_the_decoders(
         (lambda path: path.write_bytes(b""), r"empty \(0 bytes\)"),
         (lambda path: path.write_text("a line of text\n"), "not a video that can be decoded"),
         (lambda path: None, "cannot be read: No such file"),
-        (lambda path: path.mkdir(), "cannot be read: Is a directory"),
+        (lambda path: path.mkdir(), "not a regular file; expected a video"),
+        (os.mkfifo, "not a regular file; expected a video"),
     ],
 )
 def test_files_that_are_no_videos_are_refused(
