@@ -14,6 +14,10 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 THREADS_HELP = "CPU threads.  [default: one per core]"
+DEVICE_HELP = (
+    "GPU to use, by its CUDA ordinal; for an engine, or --provider cuda or tensorrt.  "
+    "[default: 0, the first]"
+)
 PRECISION_HELP = {
     "fp32": "Float32; whether TF32 is used is left to the library.",
     "fp16": "Convert to float16.",

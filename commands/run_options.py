@@ -15,7 +15,7 @@ from drsformer.runtime.derainer import Derainer
 from drsformer.runtime.options import Precision, RunOptions
 from drsformer.runtime.tiles import Blend
 
-from .options import THREADS_HELP
+from .options import DEVICE_HELP, THREADS_HELP
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class DerainOptions:
             provider=self.run.provider,
             threads=self.run.threads,
             precision=self.run.precision,
+            device=self.run.device,
             tile=self.tile,
             overlap=self.overlap,
             blend=self.blend,
@@ -63,6 +64,7 @@ _OPTIONS = (
         help="Hint to OpenVINO: bf16 is less exact, and faster on some CPUs. Only with --provider "
         "openvino; other providers compute in the file's precision.",
     ),
+    click.option("--device", type=click.IntRange(0), help=DEVICE_HELP),
     click.option(
         "--tile",
         type=int,

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from drsformer.calibration.precision_rules import kept_parts
 from drsformer.contract import CONTRACT, IO
+from drsformer.engine.gpu import DEFAULT_DEVICE, gpu_here
 from drsformer.engine.libraries import LIBRARIES, Library, module_of
 from drsformer.engine.manifest import Manifest, is_engine, manifest_path, shapes_text
 from drsformer.errors import EngineError, one_line
@@ -77,6 +78,7 @@ class TrtOptions:
     scales: Path | None
     threads: int | None
     timed: bool
+    device: int | None
     emit_script: Path | None
     output: Output
 
@@ -152,6 +154,8 @@ class TrtOptions:
 @click.option("--scales", type=FILE, help="Scales from `calibrate`, for --int8 and --fp8.  "
               "[default: calibrate now]")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
+@click.option("--device", type=click.IntRange(0), help="GPU that builds, by its CUDA ordinal.  "
+              "[default: 0; TensorRT-RTX needs none]")  # fmt: skip
 @click.option(
     "--time",
     "timed",
@@ -181,6 +185,8 @@ def trt(options: TrtOptions) -> None:
     _settings(options, library, None)
     if not options.emit_script:
         module_of(library)
+    if options.device is not None:
+        gpu_here(options.device)
     typed = typed_onnx(options.to_convert, options.engine, options.output)
     proto = load_onnx(typed)
     settings = _settings(options, library, (proto, typed))
@@ -192,7 +198,9 @@ def trt(options: TrtOptions) -> None:
             trtexec_script(manifest, settings, engine=options.engine, fixed=fixed), typed, options
         )
         return
-    cache = options.timing_cache or default_timing_cache(library, _cache_folder())
+    cache = options.timing_cache or default_timing_cache(
+        library, _cache_folder(), options.device or DEFAULT_DEVICE
+    )
     request = BuildRequest(
         typed, options.engine, settings, kept_parts(proto), command, options.inputs, cache
     )
@@ -207,8 +215,10 @@ def _check_files(options: TrtOptions) -> None:
         raise EngineError(
             f"{options.source} is an engine already; give a checkpoint or an ONNX file"
         )
-    if options.emit_script and options.timing_cache:
-        raise EngineError("--timing-cache would have no effect with --emit-script")
+    for name in ("timing_cache", "device"):
+        if options.emit_script and getattr(options, name) is not None:
+            option = name.replace("_", "-")
+            raise EngineError(f"--{option} would have no effect with --emit-script")
     report = None if options.output.json_path == STDOUT else options.output.json_path
     optional = filter(None, [options.timing_cache, options.emit_script, report])
     written = [options.engine, manifest_path(options.engine), *optional]
@@ -256,6 +266,7 @@ def _settings(
         options.hardware,
         options.strip_weights,
         options.refit,
+        options.device,
     )
 
 

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from drsformer.calibration.evaluate.engine_validation import EngineReport, validate_engine
+from drsformer.engine.gpu import DEFAULT_DEVICE, gpu_here
 from drsformer.engine.manifest import is_engine, manifest_path, read_manifest
 from drsformer.errors import AgreementError
 from drsformer.export.onnx_from_checkpoint import raise_unless_passed, validate_file
@@ -22,8 +23,10 @@ from .progress import progress
 @click.argument("file", type=FILE)
 @click.option("--checkpoint", type=FILE, help="The checkpoint that an ONNX FILE was exported from; "
               "required for an ONNX FILE, refused for an engine.")  # fmt: skip
+@click.option("--device", type=click.IntRange(0), help="GPU to run an engine on, by its CUDA "
+              "ordinal; refused for an ONNX FILE.  [default: 0, the first]")  # fmt: skip
 @output_options("Print the comparisons too, also where nothing differs.")
-def validate(file: Path, checkpoint: Path | None, output: Output) -> None:
+def validate(file: Path, checkpoint: Path | None, device: int | None, output: Output) -> None:
     """Check an ONNX FILE against its checkpoint, or an engine against its ONNX file.
 
     FILE is a file of `onnx`, also with --io uint8, or an engine. A converted file is measured by
@@ -40,8 +43,12 @@ def validate(file: Path, checkpoint: Path | None, output: Output) -> None:
     if is_engine(file):
         if checkpoint is not None:
             raise click.UsageError("an engine is validated without --checkpoint.")
-        _validate_engine(file, output)
+        if device is not None:
+            gpu_here(device)  # without a GPU a validation goes on, but not without one asked for
+        _validate_engine(file, device or DEFAULT_DEVICE, output)
         return
+    if device is not None:
+        raise click.UsageError("--device is for engines; an ONNX file is compared on the CPU.")
     if checkpoint is None:
         raise click.UsageError("give --checkpoint, the one that FILE was exported from.")
     _validate_onnx(file, checkpoint, output)
@@ -60,9 +67,9 @@ def _validate_onnx(file: Path, checkpoint: Path, output: Output) -> None:
     raise_unless_passed(report, file, remedy="export it again from this checkpoint")
 
 
-def _validate_engine(file: Path, output: Output) -> None:
+def _validate_engine(file: Path, device: int, output: Output) -> None:
     with progress() as context:
-        report = validate_engine(file, context)
+        report = validate_engine(file, context, device)
     missing = [check.what for check in report.checks if check.outcome == "not done"]
     differing = [check.what for check in report.checks if check.outcome == "differs"]
     if report.complete and report.passed:

@@ -56,6 +56,7 @@ class Derainer:
         provider: str | None = None,
         threads: int | None = None,
         precision: Precision = "fp32",
+        device: int | None = None,
         tile: int | None = None,
         overlap: int = 32,
         blend: Blend = "uniform",
@@ -67,6 +68,9 @@ class Derainer:
             provider: what runs the model; see `RunOptions`.
             threads: number of the backend's threads; see `RunOptions`.
             precision: "fp32" or "bf16"; see `RunOptions`.
+            device: CUDA ordinal of the GPU that runs an engine, or ONNX Runtime's "cuda" or
+                "tensorrt"; None for the first. It becomes the current CUDA device of each thread
+                that calls `derain`.
             tile: longest side of a tile, pixels, a multiple of 8; None for whole images.
             overlap: pixels that neighbouring tiles share; without `tile` it has no effect.
             blend: "uniform" is the authors' rule, "feather" leaves no seams.
@@ -74,12 +78,14 @@ class Derainer:
         Raises:
             ModelError: the file is unreadable, broken, or not one of ours.
             ProviderError: the provider is unknown, not installed or cannot start, or does not
-                take this precision.
+                take this precision or a device; or there is no such device.
             ShapeError: tile, overlap or blend cannot be used.
         """
         self.path = Path(path)
         self.tiling = None if tile is None else Tiling(tile, overlap, blend)
-        self._model: Model | None = Model(self.path, RunOptions(provider, threads, precision))
+        self._model: Model | None = Model(
+            self.path, RunOptions(provider, threads, precision, device)
+        )
         self.contract = self._model.contract
         self.provider = self._model.provider
 

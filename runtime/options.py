@@ -19,14 +19,17 @@ class RunOptions:
         threads: number of the backend's threads, 1 to 1024; None for one per core.
         precision: "fp32" computes as the file says; "bf16" asks the provider "openvino" to compute
             in bfloat16 where that is faster (docs/performance.md has its PSNR).
+        device: CUDA ordinal of the GPU, from 0; None for the first. Only for what runs on CUDA:
+            engines, and ONNX Runtime's providers "cuda" and "tensorrt".
     """
 
     provider: str | None = None
     threads: int | None = None
     precision: Precision = "fp32"
+    device: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise ProviderError for threads or a precision that no provider takes."""
+        """Raise ProviderError for threads, a precision or a device that no provider takes."""
         if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
             raise ProviderError(
                 f"threads is {self.threads}; expected 1 to {MOST_THREADS}, or nothing for all"
@@ -35,3 +38,5 @@ class RunOptions:
             raise ProviderError(
                 f"precision is {self.precision!r}; expected {' or '.join(get_args(Precision))}"
             )
+        if self.device is not None and self.device < 0:
+            raise ProviderError(f"device is {self.device}; expected a CUDA ordinal, 0 or more")

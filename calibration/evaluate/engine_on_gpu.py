@@ -24,8 +24,8 @@ from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
 from drsformer.context import Context
 from drsformer.contract import CONTRACT, shape_text
 from drsformer.engine.cuda import Stream, use_device
-from drsformer.engine.execution import Contexts, Execution
-from drsformer.engine.gpu import DEVICE, gpu_here
+from drsformer.engine.execution import Contexts, Execution, fault_named
+from drsformer.engine.gpu import Gpu
 from drsformer.engine.libraries import LIBRARIES, module_of
 from drsformer.engine.loaded_engine import LoadedEngine, engine_from_file
 from drsformer.engine.manifest import InputShape, Manifest, Profile
@@ -77,7 +77,7 @@ class Comparison:
 
 
 def compared_on_gpu(
-    engine: Path, manifest: Manifest, proto: onnx.ModelProto, context: Context
+    engine: Path, manifest: Manifest, proto: onnx.ModelProto, gpu: Gpu, context: Context
 ) -> list[Comparison]:
     """Run the engine, one with further outputs, and ONNX Runtime on the same noise.
 
@@ -85,12 +85,15 @@ def compared_on_gpu(
         engine: one that runs on this machine's GPU.
         manifest: of the engine.
         proto: the model that it was built from.
+        gpu: the one to run it on.
         context: told the steps.
     """
-    use_device(DEVICE)
     module, is_rtx = module_of(LIBRARIES[manifest.flavor]), manifest.flavor == "tensorrt_rtx"
     made: list[Comparison] = []
-    with closing(Contexts(engine_from_file(module, engine, manifest), is_rtx=is_rtx)) as contexts:
+    with fault_named(engine, gpu), ExitStack() as owned:
+        use_device(gpu.device)
+        contexts = Contexts(engine_from_file(module, engine, manifest), is_rtx=is_rtx)
+        owned.callback(contexts.close)
         for number, profile in enumerate(manifest.profiles):
             shape = _shape_to_try(profile, manifest)
             feed = {manifest.contract.input_name: _noise(shape, manifest.contract.dtype)}
@@ -100,7 +103,7 @@ def compared_on_gpu(
             allowed = LEAST_PSNR_DB[manifest.precision]
             made.append(_row(CONTRACT.output_name, shape, found, expected, allowed))
             context.step("comparing stages")
-            made += _stages(manifest, proto, shape, feed)
+            made += _stages(manifest, proto, gpu, feed)
     return made
 
 
@@ -128,16 +131,18 @@ def marked(proto: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _stages(
-    manifest: Manifest, proto: onnx.ModelProto, shape: InputShape, feed: dict[str, NDArray[Any]]
+    manifest: Manifest, proto: onnx.ModelProto, gpu: Gpu, feed: dict[str, NDArray[Any]]
 ) -> Iterator[Comparison]:
     model = marked(proto)
     module = module_of(LIBRARIES[manifest.flavor])
     parsed = network_from_onnx(module, model)
     rtx = manifest.flavor == "tensorrt_rtx"
-    capabilities = (gpu_here().compute_capability,) if rtx else ()
+    capabilities = (gpu.compute_capability,) if rtx else ()
+    (shape,) = (array.shape for array in feed.values())
     fixed = (Profile(shape, shape, shape),)
     content = engine_from_network(
-        parsed, EngineSettings(LIBRARIES[manifest.flavor], fixed, capabilities)
+        parsed,
+        EngineSettings(LIBRARIES[manifest.flavor], fixed, capabilities, device=gpu.device),
     )
     loaded = LoadedEngine(module, content, "the engine with its stages as outputs")
     with closing(Contexts(loaded, is_rtx=rtx)) as contexts:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import onnx
 
 from drsformer.context import QUIET, Context
-from drsformer.engine.gpu import Gpu, gpu_here
+from drsformer.engine.gpu import DEFAULT_DEVICE, Gpu, gpu_here
 from drsformer.engine.libraries import LIBRARIES, module_of, version_of
 from drsformer.engine.manifest import Manifest, manifest_of, manifest_path
 from drsformer.errors import DRSformerError, EngineError
@@ -70,7 +70,9 @@ class EngineReport:
         return asdict(self) | {"passed": self.passed, "complete": self.complete}
 
 
-def validate_engine(engine: Path, context: Context = QUIET) -> EngineReport:
+def validate_engine(
+    engine: Path, context: Context = QUIET, device: int = DEFAULT_DEVICE
+) -> EngineReport:
     """Check an engine against its manifest, its ONNX file and, on a GPU, ONNX Runtime.
 
     The result of the comparison on a GPU is written into the manifest.
@@ -78,6 +80,7 @@ def validate_engine(engine: Path, context: Context = QUIET) -> EngineReport:
     Args:
         engine: what `drs-export trt` wrote, with its manifest and its ONNX file beside it.
         context: told the steps.
+        device: CUDA ordinal of the GPU to run it on.
 
     Raises:
         EngineError: the engine or its manifest is missing or damaged, or the engine does not fit
@@ -94,13 +97,13 @@ def validate_engine(engine: Path, context: Context = QUIET) -> EngineReport:
     context.step("reading the network")
     layers = _layers(manifest, proto)
     checks.append(layers)
-    gpu, found = _gpu(manifest, engine)
+    gpu, found = _gpu(manifest, engine, device)
     checks.append(found)
     if gpu is None or layers.outcome == "not done":
         what = "outputs against ONNX Runtime"
         checks.append(Check(what, "not done", "needs the library and a GPU that the engine is for"))
         return EngineReport(tuple(checks))
-    comparisons = compared_on_gpu(engine, manifest, proto, context)
+    comparisons = compared_on_gpu(engine, manifest, proto, gpu, context)
     checks += [_compared(comparison) for comparison in comparisons if comparison.decides]
     report = EngineReport(tuple(checks), tuple(comparisons))
     _write_into_manifest(engine, manifest, gpu, report)
@@ -138,10 +141,10 @@ def _layers(manifest: Manifest, proto: onnx.ModelProto) -> Check:
     return Check(what, "ok" if same else "differs", counted)
 
 
-def _gpu(manifest: Manifest, engine: Path) -> tuple[Gpu | None, Check]:
+def _gpu(manifest: Manifest, engine: Path, device: int) -> tuple[Gpu | None, Check]:
     what = "GPU"
     try:
-        gpu = gpu_here()
+        gpu = gpu_here(device)
     except DRSformerError as error:
         return None, Check(what, "not done", str(error))
     manifest.check_gpu(gpu.name, gpu.compute_capability, engine)

@@ -2,14 +2,15 @@
 
     Contexts     makes contexts of an engine; keeps TensorRT-RTX's compiled kernels beside it
     Execution    a context with its buffers for one input shape: upload, execute, download
+    fault_named  says of an error which engine, input and GPU it is about
 
 Whatever is made is freed by `close`, also where making it fails half-way, and in the order that the
 library needs: a context before its memory, the engine last.
 """
 
 import logging
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsformer.contract import shape_text
-from drsformer.engine.cuda import Device, Graph, Pinned, Stream
+from drsformer.engine.cuda import CudaError, Device, Graph, Pinned, Stream
+from drsformer.engine.gpu import Gpu
 from drsformer.engine.loaded_engine import LoadedEngine
 from drsformer.errors import DRSformerError, EngineError
 from drsformer.files import written_whole
@@ -220,3 +222,26 @@ class Execution:
 def _own(stack: ExitStack, thing: Any) -> Any:
     stack.callback(thing.close)
     return thing
+
+
+@contextmanager
+def fault_named(engine: Path, gpu: Gpu, shape: tuple[int, ...] | None = None) -> Iterator[None]:
+    """Say of an EngineError which engine, input shape and GPU it is about, and what to do."""
+    try:
+        yield
+    except EngineError as error:
+        if str(error).startswith(str(engine)):
+            raise
+        where = f" on an input of {shape_text(shape)}" if shape else ""
+        raise EngineError(
+            f"{engine} failed{where} on GPU {gpu.device} ({gpu.name}): {error}; {_remedy(error)}"
+        ) from error
+
+
+def _remedy(error: EngineError) -> str:
+    if isinstance(error, CudaError) and error.out_of_memory:
+        return (
+            "the GPU's memory is not enough: derain in pieces with --tile, or build for smaller "
+            "--shapes"
+        )
+    return "free the GPU's memory and try again, or build the engine again on this machine"

@@ -6,7 +6,7 @@ from typing import Any
 
 from drsformer.errors import ProviderError
 
-DEVICE = 0  # the GPU that engines run on; CUDA_VISIBLE_DEVICES chooses among several
+DEFAULT_DEVICE = 0  # CUDA ordinal: the first GPU that CUDA_VISIBLE_DEVICES leaves visible
 INSTALL = "pip install 'drs-export[rtx]' or 'drs-export[trt]'"
 
 
@@ -18,11 +18,13 @@ class Gpu:
         name: "NVIDIA GeForce RTX 4090".
         compute_capability: "8.9".
         cuda: newest version of CUDA that its driver supports, "13.0".
+        device: its CUDA ordinal.
     """
 
     name: str
     compute_capability: str
     cuda: str
+    device: int
 
 
 def cudart() -> Any:
@@ -40,14 +42,15 @@ def cudart() -> Any:
     return runtime
 
 
-def gpu_here(device: int = DEVICE) -> Gpu:
+def gpu_here(device: int = DEFAULT_DEVICE) -> Gpu:
     """Describe a GPU of this machine.
 
     Args:
         device: its CUDA ordinal.
 
     Raises:
-        ProviderError: there is no GPU, or no driver for it, or the bindings are missing.
+        ProviderError: there is no GPU, none of this ordinal, or no driver for it, or the bindings
+            are missing.
     """
     runtime = cudart()
     error, count = runtime.cudaGetDeviceCount()
@@ -55,6 +58,11 @@ def gpu_here(device: int = DEVICE) -> Gpu:
         raise ProviderError(
             f"no NVIDIA GPU can be used here ({error.name}): engines run on GPUs only; install the "
             "driver, or run the ONNX file on the CPU"
+        )
+    if not 0 <= device < count:
+        raise ProviderError(
+            f"there is no GPU {device}: CUDA sees {count} here; choose a device from 0 to "
+            f"{count - 1}"
         )
     error, properties = runtime.cudaGetDeviceProperties(device)
     failed, cuda = runtime.cudaDriverGetVersion()
@@ -68,6 +76,7 @@ def gpu_here(device: int = DEVICE) -> Gpu:
         name.decode() if isinstance(name, bytes) else str(name),
         f"{properties.major}.{properties.minor}",
         f"{cuda // 1000}.{cuda % 1000 // 10}",
+        device,
     )
 
 

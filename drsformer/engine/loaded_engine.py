@@ -1,12 +1,15 @@
 """An engine file as an object of its library, with its weights also where it was built without."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from drsformer.engine.logger import log_since_now
 from drsformer.engine.manifest import REBUILD, Manifest
-from drsformer.errors import EngineError
+from drsformer.errors import EngineError, one_line
 from drsformer.files import sha256_of
+
+log = logging.getLogger(__name__)
 
 
 class LoadedEngine:
@@ -51,6 +54,8 @@ class LoadedEngine:
 def engine_from_file(module: Any, path: Path, manifest: Manifest) -> LoadedEngine:
     """Load an engine whose manifest was checked before, with its weights.
 
+    What the library warns of is logged: it may have found an engine of another GPU model.
+
     Raises:
         EngineError: the library refuses it, or the ONNX file with its weights is missing.
     """
@@ -66,6 +71,8 @@ def engine_from_file(module: Any, path: Path, manifest: Manifest) -> LoadedEngin
         except BaseException:
             loaded.close()
             raise
+    for warning in dict.fromkeys(loaded.log.warnings):
+        log.warning("%s: %s", path, one_line(warning, limit=300))
     return loaded
 
 

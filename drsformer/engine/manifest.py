@@ -102,6 +102,8 @@ class Manifest:
         onnx_file: name of the ONNX file it was built from; looked for beside the engine.
         onnx_sha256: of that file.
         checkpoint_sha256: of the checkpoint it began with.
+        other_gpus: what the library promises on a GPU that `runs_on` allows and `built_on` is not;
+            None where that is the same.
         calibration: where the scales came from, or None.
         validation: what `validate` found on a GPU, or None before that.
         command: how it was made.
@@ -125,6 +127,7 @@ class Manifest:
     checkpoint_sha256: str
     drs_export_version: str
     command: str
+    other_gpus: str | None = None
     calibration: dict[str, Any] | None = None
     validation: dict[str, Any] | None = None
     format: int = FORMAT
@@ -309,7 +312,7 @@ _VALID: dict[str, _Rule] = {  # which values a manifest may have, and what a ref
     "layers": (lambda n: _is(dict)(n) and all(map(_is(int), n.values())), "whole numbers by type"),
     "onnx_file": (_is_file_name, "the name of a file, without a folder"),
     "onnx_sha256": _HASH, "checkpoint_sha256": _TEXT,
-    "calibration": _OBJECT_OR_NULL, "validation": _OBJECT_OR_NULL,
+    "other_gpus": _TEXT_OR_NULL, "calibration": _OBJECT_OR_NULL, "validation": _OBJECT_OR_NULL,
     "command": _TEXT, "drs_export_version": _TEXT,
 }  # fmt: skip
 

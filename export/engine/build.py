@@ -7,6 +7,7 @@ from typing import Any
 
 from drsformer.context import QUIET, Context
 from drsformer.contract import CONTRACT
+from drsformer.engine.cuda import use_device
 from drsformer.errors import EngineError, one_line
 from drsformer.files import written_whole
 
@@ -53,6 +54,8 @@ def engine_from_network(
 
     def build() -> None:
         try:
+            if settings.device is not None:
+                use_device(settings.device)  # each thread has a current one of its own
             made.append(parsed.builder.build_serialized_network(parsed.network, config))
         except Exception as error:  # whatever it is: an error of a thread reaches nobody
             failed.append(error)

@@ -11,7 +11,8 @@ import onnx
 from drsformer import __version__
 from drsformer.context import QUIET, Context
 from drsformer.contract import METADATA_KEY, Contract, contract_from_json
-from drsformer.engine.gpu import Gpu, gpu_here, platform_here
+from drsformer.engine.cuda import use_device
+from drsformer.engine.gpu import DEFAULT_DEVICE, Gpu, gpu_here, platform_here
 from drsformer.engine.libraries import LIBRARIES, Library, module_of, version_of
 from drsformer.engine.manifest import BuiltOn, Manifest, RunsOn, manifest_path, shapes_text
 from drsformer.errors import EngineError, ProviderError
@@ -89,6 +90,8 @@ def engine_from_onnx(request: BuildRequest, context: Context = QUIET) -> BuiltEn
     planned = planned_manifest(proto, source, settings, request.command)
     module = module_of(settings.engine_library)
     _check_can_build(settings)
+    if settings.device is not None:  # the builder, made next, remembers it
+        use_device(settings.device)
     context.step("reading the network")
     parsed = network_from_onnx(module, proto)
     audit = audited(parsed.network, proto, request.kept)
@@ -108,7 +111,7 @@ def engine_from_onnx(request: BuildRequest, context: Context = QUIET) -> BuiltEn
             engine_bytes=len(content),
             version=version_of(module),
             runs_on=_runs_on(settings),
-            built_on=_built_on(),
+            built_on=_built_on(settings),
             layers=audit.layers,
         )
         temporary_manifest.write_text(manifest.to_json(), encoding="utf-8")
@@ -168,27 +171,30 @@ def chosen_library(name: str, compute_capabilities: tuple[str, ...]) -> Library:
     raise ProviderError("; or ".join(reasons))
 
 
-def default_timing_cache(library: Library, folder: Path) -> Path | None:
+def default_timing_cache(
+    library: Library, folder: Path, device: int = DEFAULT_DEVICE
+) -> Path | None:
     """Return the file of kernel times for this version, CUDA and GPU; None for TensorRT-RTX.
 
     TensorRT-RTX measures nothing while it builds, and with a cache it would need a GPU.
     """
     if library is not LIBRARIES["tensorrt"]:
         return None
-    gpu = gpu_here()
+    gpu = gpu_here(device)
     name = f"tensorrt-{version_of(module_of(library))}-cuda{gpu.cuda}-{gpu.name}.timing"
     return folder / "".join(c if c.isalnum() or c in "-." else "_" for c in name)
 
 
-def _gpu() -> Gpu | None:
+def _gpu(settings: EngineSettings) -> Gpu | None:
+    """Return the GPU that builds; None where there is none, which TensorRT-RTX needs not."""
     try:
-        return gpu_here()
+        return gpu_here(settings.device or DEFAULT_DEVICE)
     except ProviderError:
         return None
 
 
-def _built_on() -> BuiltOn:
-    gpu = _gpu()
+def _built_on(settings: EngineSettings) -> BuiltOn:
+    gpu = _gpu(settings)
     if gpu is None:
         return BuiltOn()
     return BuiltOn(gpu.name, gpu.compute_capability, gpu.cuda)
@@ -198,7 +204,7 @@ def _runs_on(settings: EngineSettings) -> RunsOn:
     asked = settings.compute_capabilities
     if settings.engine_library is LIBRARIES["tensorrt_rtx"]:  # portable between Linux and Windows
         return RunsOn(asked or RTX_DEFAULT, newer=not asked)
-    gpu = gpu_here()
+    gpu = gpu_here(settings.device or DEFAULT_DEVICE)
     newer = settings.hardware == "ampere+"
     lowest = OLDEST_COMPATIBLE if newer else gpu.compute_capability
     return RunsOn((lowest,), newer, settings.version_compatible, platform_here())
@@ -236,7 +242,19 @@ def planned_manifest(
         checkpoint_sha256=metadata.get("checkpoint_sha256", ""),
         drs_export_version=__version__,
         command=command,
+        other_gpus=_other_gpus(settings),
         calibration=_calibration(metadata, source),
+    )
+
+
+def _other_gpus(settings: EngineSettings) -> str | None:
+    """Return what TensorRT promises on other GPUs of the same compute capability; see Manifest."""
+    if settings.engine_library is not LIBRARIES["tensorrt"] or settings.hardware != "none":
+        return None
+    return (
+        "TensorRT promises to run this engine on the GPU model that built it. On another model of "
+        "the same compute capability it gives a warning, and the engine may be slower or fail; "
+        "build it there, or with --hardware-compatible same-capability."
     )
 
 
@@ -256,7 +274,7 @@ def _calibration(metadata: dict[str, str], source: Path) -> dict[str, Any] | Non
 def _check_can_build(settings: EngineSettings) -> None:
     """Raise EngineError now for what the library would refuse after minutes of building."""
     rtx = settings.engine_library is LIBRARIES["tensorrt_rtx"]
-    if rtx and (settings.strip_weights or settings.refit) and _gpu() is None:
+    if rtx and (settings.strip_weights or settings.refit) and _gpu(settings) is None:
         raise EngineError(
             "TensorRT-RTX engines without weights, or to refit, can be built on a GPU only; leave "
             "--strip-weights and --refit out"

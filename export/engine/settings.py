@@ -27,6 +27,7 @@ class EngineSettings:
         hardware: which other GPUs can run the engine; slower.
         strip_weights: whether to leave the weights out; the runtime takes them from the ONNX file.
         refit: whether the weights can be replaced later.
+        device: CUDA ordinal of the GPU that builds; None for the first. TensorRT-RTX needs none.
     """
 
     engine_library: Library
@@ -38,6 +39,7 @@ class EngineSettings:
     hardware: Hardware = "none"
     strip_weights: bool = False
     refit: bool = False
+    device: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what the library does not have."""

@@ -19,10 +19,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from drsformer.contract import METADATA_KEY, shape_text
-from drsformer.engine.cuda import CudaError, Stream, use_device
-from drsformer.engine.execution import Contexts, Execution
-from drsformer.engine.gpu import DEVICE, Gpu, gpu_here, platform_here
+from drsformer.contract import METADATA_KEY
+from drsformer.engine.cuda import Stream, use_device
+from drsformer.engine.execution import Contexts, Execution, fault_named
+from drsformer.engine.gpu import DEFAULT_DEVICE, gpu_here, platform_here
 from drsformer.engine.libraries import LIBRARIES, module_of, version_of
 from drsformer.engine.loaded_engine import engine_from_file
 from drsformer.engine.manifest import Manifest, manifest_of
@@ -39,24 +39,28 @@ class EngineBackend:
 
     concurrency = STREAMS
 
-    def __init__(self, path: Path, library: str | None = None) -> None:
+    def __init__(
+        self, path: Path, library: str | None = None, device: int = DEFAULT_DEVICE
+    ) -> None:
         """Read the manifest, compare it with this machine, and load the engine.
 
         Args:
             path: the engine; its manifest lies beside it.
             library: name of the library that was asked for; None for the engine's own.
+            device: CUDA ordinal of the GPU. It becomes the current one of each thread that opens,
+                runs or closes the engine.
 
         Raises:
             EngineError: the engine or its manifest is missing, damaged, or of another library,
                 version, platform or GPU, or CUDA failed.
-            ProviderError: the library is not installed, or there is no GPU.
+            ProviderError: the library is not installed, or there is no such GPU.
         """
         self._path = path
         manifest = self.manifest = manifest_of(path)
         module = _module_for(manifest, library, path)
         manifest.check_version(version_of(module), path)
         manifest.check_platform(platform_here(), path)
-        self._gpu = gpu_here(DEVICE)
+        self._gpu = gpu_here(device)
         manifest.check_gpu(self._gpu.name, self._gpu.compute_capability, path)
         images = manifest.contract.layout.index("N")
         self.largest_batch: int | None = max(profile.max[images] for profile in manifest.profiles)
@@ -64,8 +68,8 @@ class EngineBackend:
         self.inputs: tuple[TensorInfo, ...] = (self._info(manifest.contract.input_name),)
         self.outputs: tuple[TensorInfo, ...] = (self._info(manifest.contract.output_name),)
         self._free: LifoQueue[_ShapedStream | None] = LifoQueue()
-        with ExitStack() as opened, _named(path, self._gpu):
-            use_device(DEVICE)
+        with fault_named(path, self._gpu), ExitStack() as opened:
+            use_device(self._gpu.device)
             loaded = engine_from_file(module, path, manifest)
             is_rtx = manifest.flavor == "tensorrt_rtx"
             contexts = Contexts(loaded, is_rtx=is_rtx, cache=_cache_path(path))
@@ -84,8 +88,8 @@ class EngineBackend:
             EngineError: the engine was closed, or CUDA failed, mostly for lack of memory.
         """
         profile = self.manifest.check_profile(batch.shape, self._path)
-        with self._free_stream() as stream, _named(self._path, self._gpu, batch.shape):
-            use_device(DEVICE)
+        with self._free_stream() as stream, fault_named(self._path, self._gpu, batch.shape):
+            use_device(self._gpu.device)
             return stream.run(batch, profile)
 
     def close(self) -> None:
@@ -97,12 +101,12 @@ class EngineBackend:
         if self._opened is None:
             return
         opened, self._opened = self._opened, None
-        with _named(self._path, self._gpu), ExitStack() as closing:
+        with fault_named(self._path, self._gpu), ExitStack() as closing:
             closing.callback(self._free.put, None)  # wakes a caller that waits for a stream
             closing.push(opened)
             for _ in range(STREAMS):
                 self._free.get()  # waits for runs that are under way
-            use_device(DEVICE)
+            use_device(self._gpu.device)
 
     @contextmanager
     def _free_stream(self) -> Iterator["_ShapedStream"]:
@@ -153,29 +157,6 @@ class _ShapedStream:
             for execution in self._executions.values():
                 closing.callback(execution.close)
             self._executions = OrderedDict()
-
-
-@contextmanager
-def _named(path: Path, gpu: Gpu, shape: tuple[int, ...] | None = None) -> Iterator[None]:
-    """Say of an error which engine, GPU and input it is about, and what to do."""
-    try:
-        yield
-    except EngineError as error:
-        if str(error).startswith(str(path)):
-            raise
-        where = f" on an input of {shape_text(shape)}" if shape else ""
-        raise EngineError(
-            f"{path} failed{where} on GPU {DEVICE} ({gpu.name}): {error}; {_remedy(error)}"
-        ) from error
-
-
-def _remedy(error: EngineError) -> str:
-    if isinstance(error, CudaError) and error.out_of_memory:
-        return (
-            "the GPU's memory is not enough: derain in pieces with --tile, or build for smaller "
-            "--shapes"
-        )
-    return "free the GPU's memory and try again, or build the engine again on this machine"
 
 
 def _module_for(manifest: Manifest, asked: str | None, path: Path) -> Any:

@@ -42,18 +42,20 @@ class OnnxRuntimeBackend:
         Args:
             path: an ONNX file.
             provider: ONNX Runtime's execution provider to use.
-            options: gives the number of threads.
+            options: gives the number of threads and, for a provider on CUDA, the GPU.
 
         Raises:
             ModelError: the file is not an ONNX model.
             ProviderError: the provider is not installed or cannot run the file.
         """
         check_available(provider, ort.get_available_providers())
-        self._path, self._provider, self._threads = path, provider, options.threads
+        self._path, self._provider, self._options = path, provider, options
         self._state = _state(path)
         # a graph is optimised when its shape is known: here, or in `_session_of`
         optimised = not provider.session_per_shape
-        general = _open(path, provider, _options(options.threads, optimised=optimised))
+        general = _open(
+            path, provider, _options(options.threads, optimised=optimised), options.device
+        )
         self.metadata: dict[str, str] = general.get_modelmeta().custom_metadata_map
         self.inputs = tuple(map(_info, general.get_inputs()))
         self.outputs = tuple(map(_info, general.get_outputs()))
@@ -81,12 +83,12 @@ class OnnxRuntimeBackend:
         """Open the file again, for one input shape."""
         if _state(self._path) != self._state:
             raise ModelError(f"{self._path} has changed since it was opened; open it again")
-        options = _options(self._threads)
+        options = _options(self._options.threads)
         fixed = prod(shape) <= CHANNELS * MOST_FIXED_PIXELS
         for axis, size in zip(self._axes, shape, strict=True):
             if fixed and isinstance(axis, str):
                 options.add_free_dimension_override_by_name(axis, size)
-        session = _open(self._path, self._provider, options)
+        session = _open(self._path, self._provider, options, self._options.device)
         trim()
         return session
 
@@ -123,13 +125,22 @@ def _options(threads: int | None, *, optimised: bool = True) -> ort.SessionOptio
     return options
 
 
-def _open(path: Path, provider: Provider, options: ort.SessionOptions) -> ort.InferenceSession:
+def _open(
+    path: Path, provider: Provider, options: ort.SessionOptions, device: int | None
+) -> ort.InferenceSession:
     names = [provider.onnxruntime_name]
     names += [name for name in provider.helpers if name in ort.get_available_providers()]
+    on_device = {} if device is None else {"device_id": str(device)}
     try:
         # Without enable_fallback=0 ONNX Runtime replaces a failing provider by another. Release
         # 1.20 ignores the argument and replaces it anyway; check_in_use finds that.
-        session = ort.InferenceSession(path, options, providers=names, enable_fallback=0)
+        session = ort.InferenceSession(
+            path,
+            options,
+            providers=names,
+            provider_options=[on_device for _ in names],
+            enable_fallback=0,
+        )
     except NotImplemented as error:
         raise ProviderError(
             f"provider {provider.name!r} cannot run {path}: {reason_of(error)}; a bfloat16 "

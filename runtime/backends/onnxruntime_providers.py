@@ -21,6 +21,7 @@ class Provider:
         helpers: providers for the nodes that this one does not support, tried before the CPU.
         session_per_shape: whether a session for each input shape is faster (measured on the CPU
             only; opening one takes TensorRT minutes).
+        runs_on_cuda: whether it takes the CUDA ordinal of a GPU.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Provider:
     package: str
     helpers: tuple[str, ...] = ()
     session_per_shape: bool = False
+    runs_on_cuda: bool = False
 
 
 # Each package replaces `onnxruntime`; two of them in one environment overwrite each other's files.
@@ -35,13 +37,14 @@ PROVIDERS = {
     provider.name: provider
     for provider in (
         Provider("cpu", "CPUExecutionProvider", "onnxruntime", session_per_shape=True),
-        Provider("cuda", "CUDAExecutionProvider", "onnxruntime-gpu[cuda,cudnn]"),
+        Provider("cuda", "CUDAExecutionProvider", "onnxruntime-gpu[cuda,cudnn]", runs_on_cuda=True),
         # without CUDA as a helper, one unsupported node would copy its tensors to the CPU and back
         Provider(
             "tensorrt",
             "TensorrtExecutionProvider",
             "onnxruntime-gpu[cuda,cudnn] and TensorRT",
             helpers=("CUDAExecutionProvider",),
+            runs_on_cuda=True,
         ),
         Provider("directml", "DmlExecutionProvider", "onnxruntime-directml (Windows)"),
         Provider("coreml", "CoreMLExecutionProvider", "onnxruntime (macOS)"),

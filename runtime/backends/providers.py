@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from drsformer.engine.gpu import DEFAULT_DEVICE
 from drsformer.engine.libraries import LIBRARIES
 from drsformer.engine.manifest import is_engine
 from drsformer.errors import ProviderError
@@ -22,6 +23,7 @@ from .onnxruntime_providers import PROVIDERS
 
 OPENVINO = "openvino"
 DEFAULT = "cpu"
+ON_CUDA = tuple(name for name, provider in PROVIDERS.items() if provider.runs_on_cuda)
 # These run engines of `drs-export trt`. "tensorrt" does that too, and given an ONNX file it is
 # ONNX Runtime's provider of that name.
 ENGINE_ONLY = ("tensorrt_lean", "tensorrt_rtx")
@@ -63,15 +65,23 @@ def _open_engine(path: Path, options: RunOptions) -> Opened:
         )
     if options.precision != "fp32":
         raise ProviderError(f"{path} computes in the precision it was built with; leave that out")
-    backend = EngineBackend(path, options.provider)
+    device = DEFAULT_DEVICE if options.device is None else options.device
+    backend = EngineBackend(path, options.provider, device)
     return Opened("engine", options.provider or backend.manifest.flavor, backend)
 
 
 def _open_onnx(path: Path, options: RunOptions) -> Opened:
     name = options.provider or DEFAULT
+    if name not in NAMES:
+        raise ProviderError(f"unknown provider {name!r}; expected one of {', '.join(NAMES)}")
     if name in ENGINE_ONLY:
         raise ProviderError(
             f"provider {name!r} runs engines, and {path} is none; build one with `drs-export trt`"
+        )
+    if options.device is not None and name not in ON_CUDA:
+        raise ProviderError(
+            f"device {options.device} is the CUDA ordinal of a GPU, and provider {name!r} does "
+            f"not run on CUDA; leave it out, or use provider {' or '.join(ON_CUDA)}, or an engine"
         )
     if name == OPENVINO:
         from .openvino_backend import OpenVinoBackend
@@ -82,8 +92,6 @@ def _open_onnx(path: Path, options: RunOptions) -> Opened:
             f"provider {name!r} computes in the precision that the file says; "
             f"precision {options.precision} can be asked of provider {OPENVINO!r} only"
         )
-    if name not in PROVIDERS:
-        raise ProviderError(f"unknown provider {name!r}; expected one of {', '.join(NAMES)}")
     from .onnxruntime_backend import OnnxRuntimeBackend
 
     return Opened("onnx", name, OnnxRuntimeBackend(path, PROVIDERS[name], options))

@@ -361,6 +361,39 @@ def test_without_a_gpu_it_is_said(copy: Path) -> None:
         Derainer(copy)
 
 
+def test_a_device_asked_for_without_a_gpu_is_refused(
+    drs: Any, tiny_onnx: Path, copy: Path, tmp_path: Path
+) -> None:
+    from drsformer.engine.gpu import gpu_here
+
+    try:
+        gpu_here()
+        pytest.skip("there is a GPU")
+    except ProviderError:
+        pass
+    source = tmp_path / "in.png"
+    for arguments in (
+        ("trt", tiny_onnx, "-o", tmp_path / "x.engine", *BUILD, "--device", "1"),
+        ("validate", copy, "--device", "1"),
+        ("run", copy, source, "-o", tmp_path / "out", "--device", "1"),
+    ):
+        code, _, err = drs(*arguments)
+        assert code == 1 and "no NVIDIA GPU can be used here" in one_line(err)
+
+
+def test_a_device_where_it_has_no_effect_is_refused(
+    drs: Any, tiny_onnx: Path, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    script = ("--emit-script", tmp_path / "build.sh", "-o", tmp_path / "x.engine")
+    for arguments, expected in (
+        (("trt", tiny_onnx, *script, "--device", "1"), 1),
+        (("validate", tiny_onnx, "--checkpoint", tiny_checkpoint, "--device", "1"), 2),
+        (("run", tiny_onnx, tiny_onnx, "-o", tmp_path, "--device", "1"), 1),
+    ):
+        code, _, err = drs(*arguments)
+        assert code == expected and "device" in one_line(err)
+
+
 # the script for devices that have only the SDK
 
 TRTEXEC = """#!/bin/sh

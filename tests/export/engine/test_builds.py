@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ from drsformer.contract import CONTRACTS
 from drsformer.engine.libraries import LIBRARIES
 from drsformer.engine.manifest import manifest_of
 from drsformer.errors import EngineError
+from drsformer.export.engine import build as build_module
 from drsformer.export.engine.audit import audited
 from drsformer.export.engine.build import engine_from_network
 from drsformer.export.engine.engine_from_onnx import (
@@ -210,6 +212,17 @@ def test_what_the_builder_raises_reaches_the_user(files: dict[str, Path]) -> Non
 
     with pytest.raises(EngineError, match="could not be built: MemoryError: no room"):
         engine_from_network(replace(parsed, builder=Raising()), settings_for(files["fp32"], FIXED))
+
+
+def test_the_builders_thread_sits_on_the_device(
+    files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[tuple[int, int]] = []
+    monkeypatch.setattr(build_module, "use_device", lambda n: used.append((n, get_ident())))
+    parsed = network_from_onnx(rtx, onnx.load(files["fp32"]))
+    engine_from_network(parsed, settings_for(files["fp32"], FIXED, device=3))
+    ((device, thread),) = used
+    assert device == 3 and thread != get_ident()
 
 
 def test_what_needs_a_gpu_to_build_says_so(files: dict[str, Path], tmp_path: Path) -> None:

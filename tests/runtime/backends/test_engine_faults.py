@@ -9,17 +9,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
-from drsformer.calibration.evaluate.engine_on_gpu import _run_engine
+from drsformer.calibration.evaluate import engine_on_gpu
+from drsformer.calibration.evaluate.engine_on_gpu import _run_engine, compared_on_gpu
+from drsformer.context import QUIET
 from drsformer.contract import CONTRACT
 from drsformer.engine import cuda, gpu
 from drsformer.engine.execution import Contexts
-from drsformer.engine.gpu import platform_here
+from drsformer.engine.gpu import gpu_here, platform_here
 from drsformer.engine.libraries import LIBRARIES
 from drsformer.engine.loaded_engine import LoadedEngine
-from drsformer.engine.manifest import BuiltOn, Manifest, Profile, RunsOn, manifest_path
-from drsformer.errors import DRSformerError, EngineError
+from drsformer.engine.manifest import (
+    BuiltOn,
+    Manifest,
+    Profile,
+    RunsOn,
+    manifest_of,
+    manifest_path,
+)
+from drsformer.errors import DRSformerError, EngineError, ProviderError
 from drsformer.files import sha256_of
 from drsformer.runtime import Derainer
 from drsformer.runtime.backends import engine_backend
@@ -144,6 +154,45 @@ def test_threads_share_an_engine_and_each_sets_the_device(engine: Path, install:
     assert double.leaks() == {} and double.calls.count("cudaSetDevice") >= len(images)
 
 
+@pytest.mark.parametrize("device", [None, 0, 1])
+def test_the_device_is_the_one_asked_for_on_every_thread(
+    engine: Path, install: Install, device: int | None
+) -> None:
+    double = Gpu()
+    install(double)
+    with Derainer(engine, device=device) as derainer, ThreadPoolExecutor(3) as pool:
+        list(pool.map(derainer.derain, [noise(16, 8).astype(np.uint8)] * 9))
+    assert double.devices == {device or 0} and double.calls.count("cudaSetDevice") == 9 + 2
+
+
+def test_a_device_that_is_not_there_is_refused(engine: Path, install: Install) -> None:
+    install(Gpu())
+    with pytest.raises(ProviderError, match=r"no GPU 2: CUDA sees 2 here; .* from 0 to 1"):
+        Derainer(engine, device=2)
+
+
+def test_errors_name_the_device(engine: Path, install: Install) -> None:
+    double = Gpu()
+    install(double)
+    with Derainer(engine, device=1) as derainer:
+        double.fail_at = len(double.calls) + 3
+        with pytest.raises(EngineError, match=r"x\.engine failed .* on GPU 1 \(Double\): "):
+            derainer.derain(np.zeros((8, 8, 3), np.uint8))
+
+
+def test_what_the_library_warns_of_is_passed_on(
+    engine: Path, install: Install, caplog: pytest.LogCaptureFixture
+) -> None:
+    double = Gpu()
+    double.says = "Using an engine plan file\nacross different models of devices"
+    install(double)
+    Derainer(engine).close()
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        f"{engine}: Using an engine plan file across different models of devices"
+    )
+
+
 def test_five_hundred_rounds_leave_nothing(engine: Path, install: Install) -> None:
     double = Gpu()
     install(double)
@@ -179,3 +228,16 @@ def test_every_call_of_a_validation_fails_once(
             with pytest.raises(EngineError):
                 validate(failing)
         assert failing.leaks() == {}, (number, name)
+
+
+def test_a_validation_uses_and_names_the_device_asked_for(
+    engine: Path, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    double = Gpu()
+    install(double)
+    monkeypatch.setattr(engine_on_gpu, "module_of", engine_backend.module_of)
+    found = gpu_here(1)
+    double.fail_at = len(double.calls) + 3
+    with pytest.raises(EngineError, match=r"x\.engine failed on GPU 1 \(Double\): "):
+        compared_on_gpu(engine, manifest_of(engine), onnx.ModelProto(), found, QUIET)
+    assert double.devices == {1} and double.leaks() == {}

@@ -106,3 +106,37 @@ def test_tensorrt_leaves_what_it_cannot_run_to_cuda(
 def test_a_thread_count_below_one_is_refused(tiny_onnx: Path, threads: int) -> None:
     with pytest.raises(ProviderError, match=f"threads is {threads}; expected 1 to"):
         Derainer(tiny_onnx, threads=threads)
+
+
+@pytest.mark.parametrize("provider", ["cpu", "openvino", None])
+def test_a_device_is_refused_where_nothing_runs_on_cuda(
+    tiny_onnx: Path, provider: str | None
+) -> None:
+    with pytest.raises(ProviderError, match="device 0 is the CUDA ordinal .* does not run on CUDA"):
+        Derainer(tiny_onnx, provider=provider, device=0)
+
+
+def test_a_negative_device_is_refused(tiny_onnx: Path) -> None:
+    with pytest.raises(ProviderError, match="device is -1; expected a CUDA ordinal"):
+        Derainer(tiny_onnx, provider="cuda", device=-1)
+
+
+@pytest.mark.parametrize(("device", "given"), [(None, {}), (1, {"device_id": "1"})])
+def test_every_cuda_provider_gets_the_device(
+    tiny_onnx: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    device: int | None,
+    given: dict[str, str],
+) -> None:
+    asked: dict[str, Any] = {}
+
+    class Asked(FallenBack):
+        def __init__(self, *_: Any, **options: Any) -> None:
+            asked.update(options)
+
+    available = ["TensorrtExecutionProvider", CUDA, CPU]
+    monkeypatch.setattr(ort, "get_available_providers", lambda: available)
+    monkeypatch.setattr(ort, "InferenceSession", Asked)
+    with pytest.raises(ProviderError, match="could not start"):
+        Derainer(tiny_onnx, provider="tensorrt", device=device)
+    assert asked["providers"] == available[:2] and asked["provider_options"] == [given, given]
