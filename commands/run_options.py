@@ -13,7 +13,7 @@ from drsformer.runtime.backends.onnxruntime_providers import PROVIDERS
 from drsformer.runtime.backends.providers import OPENVINO
 from drsformer.runtime.derainer import Derainer
 from drsformer.runtime.options import Precision, RunOptions
-from drsformer.runtime.tiles import Blend
+from drsformer.runtime.tiling import Blend
 
 from .options import DEVICE_HELP, THREADS_HELP
 

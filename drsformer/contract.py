@@ -47,10 +47,8 @@ __all__ = [
     "cropped",
     "image_from_output",
     "input_from_image",
-    "output_from_pixels",
     "padded_size",
     "pixels_from_image",
-    "pixels_from_input",
     "shape_text",
 ]
 
@@ -198,31 +196,6 @@ def pixels_from_image(image: Image) -> Pixels:
             "use one exported with --io float32, or an 8-bit image"
         )
     return np.ascontiguousarray(padded[None], np.uint8)
-
-
-def pixels_from_input(batch: Batch) -> Pixels:
-    """Return the 8-bit pixels that a batch was made from, exactly.
-
-    Args:
-        batch: float32 (N, 3, H, W) as `input_from_image` makes it from uint8 images.
-
-    Raises:
-        ShapeError: the batch holds levels between 8-bit ones, as 16-bit images do.
-    """
-    levels = batch * np.float32(255)
-    pixels = np.rint(levels)
-    if np.abs(levels - pixels).max(initial=0) > 1e-3:
-        raise ShapeError(
-            "an image has more than 8 bits, and the model takes 8-bit pixels (--io uint8); use one "
-            "exported with --io float32, or an 8-bit image"
-        )
-    return np.ascontiguousarray(pixels.transpose(0, 2, 3, 1), np.uint8)
-
-
-def output_from_pixels(pixels: Pixels) -> Batch:
-    """Return a uint8 model's (N, H, W, 3) output as float32 (N, 3, H, W) in [0, 1]."""
-    planes = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.float32)
-    return np.divide(planes, np.float32(255), dtype=np.float32)
 
 
 def _padded(image: Image) -> NDArray[Any]:

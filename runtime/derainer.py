@@ -15,15 +15,12 @@ from typing import Self, cast
 import numpy as np
 
 from drsformer.contract import (
-    Batch,
     Image,
-    Pixels,
     SomeImage,
     check_image,
     cropped,
     image_from_output,
     input_from_image,
-    output_from_pixels,
     padded_size,
     pixels_from_image,
 )
@@ -32,7 +29,8 @@ from drsformer.errors import ModelError, ShapeError
 from .bounded_map import bounded_map
 from .model import Model
 from .options import Precision, RunOptions
-from .tiles import Blend, Feed, Network, OnTile, Tiling, derain_tiles
+from .tiles import OnTile, derain_tiles
+from .tiling import Blend, Tiling
 
 # A batch pays off while images are small; above these bounds it only costs memory.
 MAX_BATCH = 8
@@ -106,12 +104,16 @@ class Derainer:
         model = self._opened()
         check_image(image)
         if self.tiling is not None:
-            return _derain_tiles(image, model, self.tiling, on_tile)
-        if model.takes_pixels:
-            pixels = model.run_pixels(pixels_from_image(image))[0]
-            result = cast(SomeImage, cropped(pixels, like=image))
-        else:
-            result = image_from_output(model.run(input_from_image(image)), like=image)
+            network = model.run_pixels if model.takes_pixels else model.run
+            return derain_tiles(
+                image,
+                network,
+                self.tiling,
+                on_tile,
+                at_once=model.concurrency,
+                pixels=model.takes_pixels,
+            )
+        (result,) = _derain_together([image], model)
         if on_tile:
             on_tile(1, 1)
         return result
@@ -135,9 +137,8 @@ class Derainer:
             return [self.derain(image) for image in images]
         results: dict[int, Image] = {}
         for indices in _batches(images, model.largest_batch or MAX_BATCH):
-            outputs = model.run(np.concatenate([input_from_image(images[i]) for i in indices]))
-            for i, output in zip(indices, outputs, strict=True):
-                results[i] = image_from_output(output[None], like=images[i])
+            together = _derain_together([images[i] for i in indices], model)
+            results.update(zip(indices, together, strict=True))
         return [results[i] for i in range(len(images))]
 
     def derain_stream(self, images: Iterable[Image]) -> Iterator[Image]:
@@ -179,19 +180,18 @@ class Derainer:
         return self._model
 
 
-def _derain_tiles(
-    image: SomeImage, model: Model, tiling: Tiling, on_tile: OnTile | None
-) -> SomeImage:
-    """Derain in tiles, which a model of 8-bit pixels takes as they are."""
-
-    def run_pixels(pixels: Pixels) -> Batch:
-        return output_from_pixels(model.run_pixels(pixels))
-
-    network: Network = model.run
-    feed: Feed = input_from_image
+def _derain_together(images: Sequence[SomeImage], model: Model) -> list[SomeImage]:
+    """Derain images of one padded size in one call of the network."""
     if model.takes_pixels:
-        network, feed = run_pixels, pixels_from_image
-    return derain_tiles(image, network, tiling, on_tile, at_once=model.concurrency, feed=feed)
+        pixels = model.run_pixels(np.concatenate([pixels_from_image(image) for image in images]))
+        return [
+            cast(SomeImage, cropped(padded, like))
+            for padded, like in zip(pixels, images, strict=True)
+        ]
+    outputs = model.run(np.concatenate([input_from_image(image) for image in images]))
+    return [
+        image_from_output(output[None], like) for output, like in zip(outputs, images, strict=True)
+    ]
 
 
 def _check_images(images: Sequence[Image]) -> None:

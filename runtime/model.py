@@ -18,8 +18,6 @@ from drsformer.contract import (
     Contract,
     Pixels,
     contract_from_json,
-    output_from_pixels,
-    pixels_from_input,
 )
 from drsformer.errors import DRSformerError, ModelError, ShapeError
 from drsformer.files import check_readable
@@ -62,7 +60,7 @@ class Model:
             raise
 
     def run(self, batch: Batch) -> Batch:
-        """Run the network.
+        """Run the network of a model that does not take pixels; see `takes_pixels`.
 
         Args:
             batch: float32 (N, 3, H, W), RGB, [0, 1]; H and W multiples of 8.
@@ -75,8 +73,6 @@ class Model:
             ModelError: the file has changed since it was opened, or the library that executes the
                 model failed, mostly for lack of memory.
         """
-        if self.takes_pixels:
-            return output_from_pixels(self.run_pixels(pixels_from_input(batch)))
         self._check_size(*batch.shape[2:])
         result = self._run(batch.astype(self.contract.dtype, copy=False))
         return np.asarray(result, np.float32)
@@ -125,7 +121,7 @@ class Model:
                 f"{self.path} gave {result.shape} for an input of {shape}, which breaks its "
                 f"contract; {EXPORT_IT}"
             )
-        if not np.isfinite(result).all():
+        if result.dtype.kind == "f" and not np.isfinite(result).all():
             raise ModelError(
                 f"{self.path} gave NaN or Inf for an input of shape {shape}; its weights or its "
                 "precision are broken, validate it with `drs-export validate`"

@@ -20,8 +20,7 @@ PUBLIC = {
     "drsformer.contract": {
         "CHANNELS", "CONTRACT", "CONTRACTS", "IO", "METADATA_KEY", "Batch", "Contract", "Image",
         "Pixels", "SomeImage", "check_image", "contract_from_json", "cropped", "image_from_output",
-        "input_from_image", "output_from_pixels", "padded_size", "pixels_from_image",
-        "pixels_from_input", "shape_text",
+        "input_from_image", "padded_size", "pixels_from_image", "shape_text",
     },
 }  # fmt: skip
 HEAVY = ("torch", "onnx", "onnxruntime", "openvino", "cv2", "numpy", "rich", "click", "tensorrt")

@@ -15,7 +15,8 @@ from typing import Any
 
 from drsformer.contract import Batch, Image, image_from_output, input_from_image
 from drsformer.errors import DRSformerError, one_line
-from drsformer.runtime.tiles import Tiling, derain_tiles
+from drsformer.runtime.tiles import derain_tiles
+from drsformer.runtime.tiling import Tiling
 
 from .candidates import Candidate, CandidateFiles
 from .setting import BenchSetting

@@ -9,7 +9,13 @@ import onnx
 import pytest
 
 from drsformer.calibration.mixed_precision import fp16_from_fp32
-from drsformer.contract import CONTRACTS, Batch, contract_from_json
+from drsformer.contract import (
+    CONTRACTS,
+    Pixels,
+    contract_from_json,
+    image_from_output,
+    input_from_image,
+)
 from drsformer.errors import AgreementError, ExportError, ShapeError
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint, validate_file
 from drsformer.export.onnx_from_model import ExportSettings
@@ -17,7 +23,8 @@ from drsformer.export.uint8_io import check_uint8_io, with_uint8_io, without_uin
 from drsformer.runtime import Derainer
 from drsformer.runtime.model import Model
 from drsformer.runtime.options import RunOptions
-from drsformer.runtime.tiles import Tiling, derain_tiles
+from drsformer.runtime.tiles import derain_tiles
+from drsformer.runtime.tiling import Tiling
 
 from ..samples import noise
 
@@ -63,10 +70,10 @@ def test_tiles_are_clamped_and_rounded_before_they_are_blended(
     image, tiling = noise(40, 56), Tiling(32, 8)
     model = Model(pairs["fp32"][0], RunOptions("cpu"))
 
-    def rounded(batch: Batch) -> Batch:
-        return np.rint(np.clip(model.run(batch), 0, 1) * np.float32(255)) / np.float32(255)
+    def rounded(pixels: Pixels) -> Pixels:
+        return image_from_output(model.run(input_from_image(pixels[0])), pixels[0])[None]
 
-    expected = derain_tiles(image, rounded, tiling, None)
+    expected = derain_tiles(image, rounded, tiling, None, pixels=True)
     with Derainer(pairs["fp32"][1], tile=32, overlap=8) as inside:
         assert np.array_equal(inside.derain(image), expected)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import tracemalloc
+from fractions import Fraction
+from itertools import product
 
 import numpy as np
 import pytest
 
-from drsformer.contract import Batch, image_from_output, input_from_image
+from drsformer.contract import Batch, Pixels, image_from_output, input_from_image
 from drsformer.errors import ShapeError
-from drsformer.runtime.tiles import Blend, Tiling, derain_tiles
+from drsformer.runtime.tiles import derain_tiles
+from drsformer.runtime.tiling import Blend, Tiling
 
 from ..samples import noise
 
@@ -43,14 +46,14 @@ def test_starts_are_the_authors(length: int, starts: tuple[int, ...]) -> None:
 
 def test_uniform_tiles_are_cut_to_the_shorter_side() -> None:
     rows, columns = Tiling(64, 32).axes(40, 56)
-    assert (len(rows.window), rows.starts) == (40, (0,))
-    assert (len(columns.window), columns.starts) == (40, (0, 8, 16))
+    assert (rows.side, rows.starts) == (40, (0,))
+    assert (columns.side, columns.starts) == (40, (0, 8, 16))
 
 
 def test_feathered_tiles_are_cut_along_each_axis() -> None:
     rows, columns = Tiling(64, 32, "feather").axes(40, 96)
-    assert (len(rows.window), rows.starts) == (40, (0,))
-    assert (len(columns.window), columns.starts) == (64, (0, 32))
+    assert (rows.side, rows.starts) == (40, (0,))
+    assert (columns.side, columns.starts) == (64, (0, 32))
 
 
 @pytest.mark.parametrize("blend", BLENDS)
@@ -58,7 +61,7 @@ def test_feathered_tiles_are_cut_along_each_axis() -> None:
 @pytest.mark.parametrize("length", [64, 72, 128, 200, 1000])
 def test_every_pixel_has_a_positive_weight(length: int, overlap: int, blend: Blend) -> None:
     rows, _ = Tiling(64, overlap, blend).axes(length, length)
-    assert rows.window.min() > 0 and rows.window.max() <= 1
+    assert all(w.min() >= 1 and w.max() <= overlap + 1 for w in rows.windows)
     assert rows.total.shape == (length,) and rows.total.min() > 0
 
 
@@ -71,6 +74,48 @@ def test_a_network_that_changes_nothing_returns_the_image(
     image = noise(*size, dtype)
     tiling = Tiling(32, 7, blend)
     np.testing.assert_array_equal(derain_tiles(image, same, tiling, None), image, strict=True)
+
+
+@pytest.mark.parametrize("blend", BLENDS)
+@pytest.mark.parametrize("size", [(37, 53), (53, 37), (130, 90), (1, 9), (300, 24)])
+def test_pixels_that_nothing_changes_return_the_image(size: tuple[int, int], blend: Blend) -> None:
+    image = noise(*size)
+    found = derain_tiles(image, same, Tiling(32, 7, blend), None, pixels=True)
+    np.testing.assert_array_equal(found, image, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("tile", "overlap", "blend"),
+    [
+        (16, 8, "uniform"), (16, 15, "uniform"), (16, 8, "feather"), (24, 23, "feather"),
+        (48, 47, "feather"),  # the sums do not fit 16 bits
+    ],
+)  # fmt: skip
+def test_levels_are_blended_by_whole_numbers_and_rounded_half_to_even(
+    tile: int, overlap: int, blend: Blend
+) -> None:
+    image, tiling = np.zeros((53, 61, 3), np.uint8), Tiling(tile, overlap, blend)
+    rows, columns = tiling.axes(56, 64)
+    rng = np.random.default_rng(0)
+    made: list[Pixels] = []
+
+    def random_levels(pixels: Pixels) -> Pixels:
+        made.append(rng.integers(0, 256, pixels.shape, np.uint8))
+        return made[-1]
+
+    found = derain_tiles(image, random_levels, tiling, None, pixels=True)
+    sums, totals = np.zeros((56, 64, 3), object), np.zeros((56, 64, 1), object)
+    windows = (np.outer(*pair) for pair in product(rows.windows, columns.windows))
+    places = product(rows.starts, columns.starts)
+    for (top, left), weights, levels in zip(places, windows, made, strict=True):
+        window = weights[..., None].astype(object)
+        at = np.s_[top : top + rows.side, left : left + columns.side]
+        sums[at] += levels[0].astype(object) * window
+        totals[at] += window
+    expected = np.vectorize(lambda s, t: round(Fraction(int(s), int(t))))(sums, totals)
+    ties = np.vectorize(lambda s, t: 2 * s % (2 * t) == t)(sums, totals)
+    assert ties.any() or blend == "feather"  # where totals are odd, there is none
+    np.testing.assert_array_equal(found, expected[:53, :61])
 
 
 @pytest.mark.parametrize(
@@ -100,12 +145,13 @@ def test_only_feathering_hides_seams(blend: Blend, largest_step: int) -> None:
     assert np.abs(np.diff(found, axis=1)).max() == largest_step
 
 
+@pytest.mark.parametrize("pixels", [False, True])
 @pytest.mark.parametrize("blend", BLENDS)
-def test_memory_does_not_grow_with_the_height(blend: Blend) -> None:
+def test_memory_does_not_grow_with_the_height(blend: Blend, pixels: bool) -> None:
     def beyond_the_result(height: int) -> int:
         image = np.zeros((height, 203, 3), np.uint8)  # 203: padded to 208
         tracemalloc.start()
-        derain_tiles(image, same, Tiling(64, 16, blend), None)
+        derain_tiles(image, same, Tiling(64, 16, blend), None, pixels=pixels)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return peak - image.nbytes
