@@ -64,6 +64,8 @@ class ConversionRequest:
         io: type of input and output; with "uint8", float32 outputs are measured all the same.
         threads: of ONNX Runtime; by default all cores.
         timed: whether the report says how fast the CPU runtimes run the file.
+        with_fp32_top_k: whether the report also has the loss with float32's top-k masks, which
+            takes one more run on each image.
     """
 
     source: Path
@@ -74,6 +76,7 @@ class ConversionRequest:
     io: IO = "float32"
     threads: int | None = None
     timed: bool = True
+    with_fp32_top_k: bool = True
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,12 @@ def convert_file(
         models["fp16"] = mixed_precision_from_fp32(proto, "fp16")
     models[request.precision] = made
     report = measured_report(
-        models, evaluator, timed=request.timed, threads=request.threads, context=context
+        models,
+        evaluator,
+        timed=request.timed,
+        with_fp32_top_k=request.with_fp32_top_k,
+        threads=request.threads,
+        context=context,
     )
     if request.io == "uint8":
         made = with_uint8_io(made)

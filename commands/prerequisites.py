@@ -42,6 +42,7 @@ from .progress import progress
 # what is measured of a folder that is there to calibrate with: a full-size image takes minutes
 MOST_MEASURED = 4
 MEASURED_SIDE = CROP_SIDE
+TRIED_SIDE = 64  # pixels, of the crop that --no-evaluate runs
 IMAGES_HELP = (
     f"Folder of rainy images to calibrate with (at least 4 of {CROP_SIDE}x{CROP_SIDE} or more); "
     "the middle "
@@ -71,6 +72,8 @@ class Source:
         scales: a scales file, for INT8 and FP8.
         threads: of the inference libraries that measure.
         timed: whether the CPU libraries are timed with the converted file.
+        evaluated: whether the loss of quality is measured; otherwise one small crop is run, which
+            tells whether the output is finite, and how well it agrees with float32's.
     """
 
     path: Path
@@ -81,6 +84,7 @@ class Source:
     scales: Path | None
     threads: int | None
     timed: bool = False
+    evaluated: bool = True
 
 
 def exported(
@@ -209,7 +213,8 @@ def typed_onnx(source: Source, beside: Path, output: Output = NO_OPTIONS) -> Pat
 def _refuse_unused(source: Source, precision: str) -> None:
     """Raise EngineError for options of a conversion where there is none."""
     given = {name: getattr(source, name) for name in ("scales", "images", "pairs", "threads")}
-    for name, value in (given | {"time": source.timed or None}).items():
+    flags = {"time": source.timed or None, "no-evaluate": None if source.evaluated else True}
+    for name, value in (given | flags).items():
         if value is not None:
             raise EngineError(
                 f"--{name} would have no effect: {source.path} stays in {precision}, and is "
@@ -244,12 +249,30 @@ def _unconverted(
     return path
 
 
+def _crop_to_try() -> Sample:
+    """Return a small rainy crop without a target."""
+    return replace(middle(synthetic_samples()[0], TRIED_SIDE), clean=None)
+
+
+def _check_measures(source: Source, precision: str) -> None:
+    """Raise EngineError for images to measure with where nothing is measured."""
+    if source.evaluated:
+        return
+    unused = ["pairs"] if precision in QUANTIZED_DTYPES else ["pairs", "images"]
+    for name in unused:
+        if getattr(source, name) is not None:
+            raise EngineError(
+                f"--{name} would have no effect with --no-evaluate: no quality is measured"
+            )
+
+
 def _converted(source: Source, precision: str, beside: Path, output: Output) -> Path:
     """Convert to a lower precision, into the folder of `beside`."""
     if source.io == "float16" and precision == "bf16":
         raise EngineError("a bfloat16 model takes and gives float32 or uint8")
     if source.scales is not None and precision not in QUANTIZED_DTYPES:
         raise EngineError(f"--scales is for --int8 and --fp8, not for --{precision}")
+    _check_measures(source, precision)
     path = beside.with_name(f"{beside.stem}.{precision}.onnx")
     float32 = exported(source.path, path, output, name=f"{beside.stem}.onnx")
     request = ConversionRequest(
@@ -259,9 +282,12 @@ def _converted(source: Source, precision: str, beside: Path, output: Output) -> 
         io=source.io or "float32",
         threads=source.threads,
         timed=source.timed,
+        with_fp32_top_k=False,  # a figure that `trt` does not show
     )
     request = replace(request, scales=scales_for(request, source.scales, source.images, output))
-    samples = samples_of(source.pairs, source.images, output)
+    samples = [_crop_to_try()]
+    if source.evaluated:
+        samples = samples_of(source.pairs, source.images, output)
     with progress() as context:
         made = convert_file(request, samples, context)
     for line in converted_lines(made):

@@ -78,6 +78,7 @@ class TrtOptions:
     scales: Path | None
     threads: int | None
     timed: bool
+    evaluated: bool
     device: int | None
     emit_script: Path | None
     output: Output
@@ -99,6 +100,7 @@ class TrtOptions:
             self.scales,
             self.threads,
             self.timed,
+            self.evaluated,
         )
 
 
@@ -154,6 +156,9 @@ class TrtOptions:
 @click.option("--scales", type=FILE, help="Scales from `calibrate`, for --int8 and --fp8.  "
               "[default: calibrate now]")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
+@click.option("--no-evaluate", "evaluated", flag_value=False, default=True, is_flag=True,
+              help="Do not measure the loss of quality: only check, on one small crop, that the "
+              "output is finite and how well it agrees with fp32's.")  # fmt: skip
 @click.option("--device", type=click.IntRange(0), help="GPU that builds, by its CUDA ordinal.  "
               "[default: 0; TensorRT-RTX needs none]")  # fmt: skip
 @click.option(
@@ -170,8 +175,8 @@ class TrtOptions:
 def trt(options: TrtOptions) -> None:
     """Build an engine from INPUT: a checkpoint, an exported or a converted ONNX file.
 
-    Missing steps (export, calibrate, convert) run first; --images, --pairs, --scales, --threads and
-    --time are for the conversion. Without a precision flag, the engine has the precision of the
+    Missing steps (export, calibrate, convert) run first; --images, --pairs, --scales, --threads,
+    --time and --no-evaluate are for the conversion. Without a precision flag, the engine has the precision of the
     ONNX file, and fp32 for a checkpoint. The types of the network's layers are checked against that
     precision.
 

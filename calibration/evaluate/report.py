@@ -88,6 +88,7 @@ def measured_report(
     evaluator: Evaluator,
     *,
     timed: bool = True,
+    with_fp32_top_k: bool = True,
     threads: int | None = None,
     context: Context = QUIET,
 ) -> ConversionReport:
@@ -97,6 +98,7 @@ def measured_report(
         models: by precision.
         evaluator: opened on the float32 model.
         timed: whether to time them in the CPU runtimes too, and compare the runtimes' images.
+        with_fp32_top_k: whether to measure them with float32's top-k masks too.
         threads: of each runtime; by default all cores.
         context: told the progress.
 
@@ -107,7 +109,8 @@ def measured_report(
     qualities: dict[str, Quality | None] = {reference: None}
     for name in lower:
         context.step(f"measuring {name}")
-        qualities[name] = mean_quality(evaluator.evaluate(models[name]))
+        measured = evaluator.evaluate(models[name], with_fp32_top_k=with_fp32_top_k)
+        qualities[name] = mean_quality(measured)
     speeds: dict[str, dict[str, float | None]] = {name: dict.fromkeys(RUNTIMES) for name in models}
     differences: dict[str, int | None] = dict.fromkeys(models)
     if timed:

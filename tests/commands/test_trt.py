@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 
 from drsformer.contract import CONTRACT, CONTRACTS
@@ -359,6 +360,51 @@ def test_without_a_gpu_it_is_said(copy: Path) -> None:
         assert "no NVIDIA GPU can be used here" in str(error)
     with pytest.raises(ProviderError, match="no NVIDIA GPU can be used here"):
         Derainer(copy)
+
+
+def test_without_evaluating_only_one_crop_is_run(
+    drs: Any, tiny_checkpoint: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "a.engine"
+    code, _, err = drs("trt", tiny_checkpoint, "--fp16", "--no-evaluate", "-o", output, *BUILD)
+    assert code == 0, err
+    assert "dB PSNR against fp32 on 1 image" in err and "measuring with" not in err
+    report = json.loads((tmp_path / "a.fp16.precision.json").read_text())["verdict"]
+    quality = report["lines"][-1]["quality"]
+    assert quality["psnr_db"] > 40 and quality["y_psnr_db"] is None
+    assert quality["imposed_psnr_db"] is None
+
+
+def test_without_evaluating_a_model_that_overflows_is_still_refused(
+    drs: Any, tiny_onnx: Path, tmp_path: Path
+) -> None:
+    proto = onnx.load(tiny_onnx)
+    for tensor in proto.graph.initializer:
+        if tensor.name in ("patch_embed.weight", "encoder_level1.0.ffn.1.3x3.0.project_out.weight"):
+            array = onnx.numpy_helper.to_array(tensor) * 3e4
+            tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+    broken, output = tmp_path / "broken.onnx", tmp_path / "a.engine"
+    onnx.save(proto, broken)
+    code, _, err = drs("trt", broken, "--fp16", "--no-evaluate", "-o", output, *BUILD)
+    assert code == 1 and "NaN or Inf" in one_line(err) and not output.exists()
+
+
+@pytest.mark.parametrize("option", ["--pairs", "--images"])
+def test_images_to_measure_with_are_refused_where_nothing_is_measured(
+    drs: Any, tiny_checkpoint: Path, tmp_path: Path, option: str
+) -> None:
+    code, _, err = drs(
+        "trt", tiny_checkpoint, "--fp16", "--no-evaluate", option, tmp_path,
+        "-o", tmp_path / "a.engine", *BUILD,
+    )  # fmt: skip
+    assert code == 1 and f"{option} would have no effect with --no-evaluate" in one_line(err)
+
+
+def test_no_evaluate_is_refused_where_nothing_is_converted(
+    drs: Any, tiny_onnx: Path, tmp_path: Path
+) -> None:
+    code, _, err = drs("trt", tiny_onnx, "--no-evaluate", "-o", tmp_path / "a.engine", *BUILD)
+    assert code == 1 and "--no-evaluate would have no effect" in one_line(err)
 
 
 def test_a_device_asked_for_without_a_gpu_is_refused(
