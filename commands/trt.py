@@ -176,9 +176,9 @@ def trt(options: TrtOptions) -> None:
     """Build an engine from INPUT: a checkpoint, an exported or a converted ONNX file.
 
     Missing steps (export, calibrate, convert) run first; --images, --pairs, --scales, --threads,
-    --time and --no-evaluate are for the conversion. Without a precision flag, the engine has the precision of the
-    ONNX file, and fp32 for a checkpoint. The types of the network's layers are checked against that
-    precision.
+    --time and --no-evaluate are for the conversion. Without a precision flag, the engine has the
+    precision of the ONNX file, and fp32 for a checkpoint. The types of the network's layers are
+    checked against that precision.
 
     The manifest, written beside the engine (x.engine -> x.engine.json), says what the engine is and
     where it runs.
