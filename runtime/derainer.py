@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import cast
 
 import numpy as np
 
@@ -162,7 +162,7 @@ class Derainer:
             self._model.close()
         self._model = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Derainer":
         self._opened()
         return self
 

@@ -48,7 +48,7 @@ def test_blended_levels_follow_from_the_weights_alone(written: dict[str, Any]) -
                     totals[at] = totals.get(at, 0) + weight
                     for c in range(3):
                         level = (31 * number + 7 * y + 3 * x + 5 * c) % 256
-                        sums[*at, c] = sums.get((*at, c), 0) + weight * level
+                        sums[(*at, c)] = sums.get((*at, c), 0) + weight * level
                 number += 1
         found = [
             [

@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
@@ -70,7 +69,7 @@ class VideoReader:
                 "decoded; copy it again from its source"
             )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "VideoReader":
         return self
 
     def __exit__(
