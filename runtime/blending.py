@@ -74,9 +74,8 @@ class PixelBand:
         height, width, _ = like.shape
         rows, columns = self._rows.total[top : top + height], self._columns.total[:width]
         sums = self._sums[:height, :width]
-        levels: SomeImage = cast(
-            SomeImage, sums.astype(like.dtype)
-        )  # right where only one tile lies
+        # right where only one tile lies; the rest follows
+        levels = cast(SomeImage, sums.astype(like.dtype))
         several_rows, several_columns = rows > 1, columns > 1
         levels[several_rows] = _quotients(sums[several_rows], rows[several_rows], columns)
         levels[:, several_columns] = _quotients(

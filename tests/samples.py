@@ -67,3 +67,14 @@ def write_model(
         helper.set_model_props(model, {METADATA_KEY: contract})
     onnx.save(model, path)
     return path
+
+
+def write_overflowing(source: Path, path: Path) -> Path:
+    """Write a copy of the tiny model whose values, not its weights, lie beyond float16."""
+    proto = onnx.load(source)
+    for tensor in proto.graph.initializer:
+        if tensor.name in ("patch_embed.weight", "encoder_level1.0.ffn.1.3x3.0.project_out.weight"):
+            array = numpy_helper.to_array(tensor) * 3e4
+            tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    onnx.save(proto, path)
+    return path

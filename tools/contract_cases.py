@@ -14,10 +14,16 @@ from typing import Any
 import click
 import numpy as np
 
-from drsformer.contract import Pixels, image_from_output, input_from_image, pixels_from_image
+from drsformer.contract import (
+    Pixels,
+    image_from_output,
+    input_from_image,
+    padded_size,
+    pixels_from_image,
+)
 from drsformer.files import written_whole
 from drsformer.runtime.tiles import derain_tiles
-from drsformer.runtime.tiling import Blend, Tiling
+from drsformer.runtime.tiling import Tiling
 
 PADDED_SIDES = (1, 2, 3, 5, 8, 9, 15)
 LEVELS = {"uint8": (0, 1, 127, 128, 254, 255), "uint16": (0, 1, 257, 32767, 32768, 65534, 65535)}
@@ -81,7 +87,7 @@ def _rounding(value: float, dtype: str) -> dict[str, Any]:
 
 
 def _tiling(height: int, width: int, tiling: Tiling) -> dict[str, Any]:
-    rows, columns = tiling.axes(-(-height // 8) * 8, -(-width // 8) * 8)
+    rows, columns = tiling.axes(*padded_size(height, width))
     number = iter(range(len(rows.starts) * len(columns.starts)))
 
     def formula(pixels: Pixels) -> Pixels:
@@ -91,7 +97,6 @@ def _tiling(height: int, width: int, tiling: Tiling) -> dict[str, Any]:
 
     image = np.zeros((height, width, 3), np.uint8)
     levels = derain_tiles(image, formula, tiling, None, pixels=True)
-    blend: Blend = tiling.blend
     axes = {
         name: {
             "side": axis.side,
@@ -101,7 +106,7 @@ def _tiling(height: int, width: int, tiling: Tiling) -> dict[str, Any]:
         for name, axis in (("rows", rows), ("columns", columns))
     }
     given = {"height": height, "width": width, "tile": tiling.tile, "overlap": tiling.overlap}
-    return given | {"blend": blend} | axes | {"levels": levels.tolist()}
+    return given | {"blend": tiling.blend} | axes | {"levels": levels.tolist()}
 
 
 def text() -> str:

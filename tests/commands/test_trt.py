@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import onnx
 import pytest
 
 from drsformer.contract import CONTRACT, CONTRACTS
@@ -21,6 +20,8 @@ from drsformer.errors import EngineError, ProviderError
 from drsformer.export.engine.settings import compute_capabilities_from_text
 from drsformer.export.engine.shapes import profiles_from_text
 from drsformer.runtime import Derainer
+
+from ..samples import write_overflowing
 
 pytest.importorskip("tensorrt_rtx", reason="the extra [rtx] is not installed")
 BUILD = ("--library", "rtx", "--gpu", "sm_89", "--shapes", "32x32")
@@ -378,13 +379,8 @@ def test_without_evaluating_only_one_crop_is_run(
 def test_without_evaluating_a_model_that_overflows_is_still_refused(
     drs: Any, tiny_onnx: Path, tmp_path: Path
 ) -> None:
-    proto = onnx.load(tiny_onnx)
-    for tensor in proto.graph.initializer:
-        if tensor.name in ("patch_embed.weight", "encoder_level1.0.ffn.1.3x3.0.project_out.weight"):
-            array = onnx.numpy_helper.to_array(tensor) * 3e4
-            tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
-    broken, output = tmp_path / "broken.onnx", tmp_path / "a.engine"
-    onnx.save(proto, broken)
+    broken = write_overflowing(tiny_onnx, tmp_path / "broken.onnx")
+    output = tmp_path / "a.engine"
     code, _, err = drs("trt", broken, "--fp16", "--no-evaluate", "-o", output, *BUILD)
     assert code == 1 and "NaN or Inf" in one_line(err) and not output.exists()
 
