@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 import drsformer
 from drsformer.errors import CalibrationError
+from drsformer.extras import installing
 
 # scikit-image's photographs that ship inside its wheel; public domain or CC0 (see its data/README)
 BUNDLED = (
@@ -39,7 +40,7 @@ def bundled_photo(name: str) -> NDArray[np.uint8]:
     except ImportError as error:
         raise CalibrationError(
             "the bundled photographs come with scikit-image, which is not installed: "
-            "pip install 'drs-export[calibration]'"
+            + installing("calibration")
         ) from error
     return _as_rgb(getattr(data, name)())
 

@@ -1,8 +1,10 @@
 """`drs-export inspect`: what a file is and how it was made."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console, RenderableType
@@ -11,12 +13,14 @@ from rich.table import Column, Table
 
 from drsformer.contract import shape_text
 from drsformer.errors import one_line
-from drsformer.export.cost import Cost, Costs, cost_of_file
 from drsformer.export.inspection import describe
 
 from .options import FILE, packed
 from .output import STDOUT, Output, output_options
 from .sizes import SIZE
+
+if TYPE_CHECKING:  # an engine is described without onnx
+    from drsformer.export.cost import Cost, Costs
 
 SHORT, LONG = 100, 4000  # longest value, characters, without and with -v
 DETAIL = {("graph", "node types"), ("made by", "calibration"), ("made by", "rewrites")}
@@ -54,6 +58,8 @@ def inspect(options: Options) -> None:
     """Describe FILE, a checkpoint, an ONNX file or an engine, and how it was made."""
     file, output = options.file, options.output
     if options.cost:
+        from drsformer.export.cost import cost_of_file
+
         height, width = options.size
         costs = cost_of_file(file, height=height, width=width)
         output.result(

@@ -22,6 +22,7 @@ import click
 
 from drsformer import __version__
 from drsformer.errors import DRSformerError, one_line
+from drsformer.extras import EXTRA_OF, installing
 
 
 @dataclass(frozen=True)
@@ -30,31 +31,41 @@ class Command:
 
     Attributes:
         summary: its line in `drs-export --help`, which must not import torch.
-        extra: the extras that it needs; None where the core is enough.
+        extra: the extras that it needs in any case; None where the core is enough.
+        checkpoint_extra: the extras that it needs for a checkpoint, if these are more.
         module: its module in this package; by default the command's own name.
     """
 
     summary: str
     extra: str | None = None
+    checkpoint_extra: str | None = None
     module: str | None = None
 
 
 COMMANDS = {
     "onnx": Command(
-        "Export a checkpoint to ONNX and check the file against PyTorch.", "export", "onnx_command"
+        "Export a checkpoint to ONNX and check the file against PyTorch.",
+        "export",
+        module="onnx_command",
     ),
     "validate": Command(
-        "Check an ONNX file against its checkpoint, or an engine against its ONNX file.", "export"
+        "Check an ONNX file against its checkpoint, or an engine against its ONNX file.",
+        "onnx",
+        "export",
     ),
-    "inspect": Command("Describe a checkpoint, an ONNX file or an engine.", "export"),
+    "inspect": Command(
+        "Describe a checkpoint, an ONNX file or an engine.", checkpoint_extra="export"
+    ),
     "convert": Command(
-        "Convert a model to fp16, bf16, INT8 or FP8, and measure the loss of quality.", "export"
+        "Convert a model to fp16, bf16, INT8 or FP8, and measure the loss of quality.",
+        "onnx",
+        "export",
     ),
-    "calibrate": Command("Determine the scales for INT8 or FP8 from images.", "export"),
+    "calibrate": Command("Determine the scales for INT8 or FP8 from images.", "onnx", "export"),
     "sensitivity": Command(
-        "Measure the loss that a lower precision causes in each group of nodes.", "export"
+        "Measure the loss that a lower precision causes in each group of nodes.", "onnx", "export"
     ),
-    "trt": Command("Build a TensorRT or TensorRT-RTX engine.", "export,rtx"),
+    "trt": Command("Build a TensorRT or TensorRT-RTX engine.", "onnx,rtx", "export,rtx"),
     "run": Command("Derain images, folders and videos."),
     "evaluate": Command("Measure the Y-PSNR and SSIM of derained images."),
     "bench": Command("Compare the speed of a checkpoint in several inference libraries.", "export"),
@@ -85,16 +96,11 @@ class LazyCommands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        known = COMMANDS[name]
+        module_name = COMMANDS[name].module or name
         try:
-            module = importlib.import_module(f"drsformer.commands.{known.module or name}")
+            module = importlib.import_module(f"drsformer.commands.{module_name}")
         except ModuleNotFoundError as error:
-            if known.extra is None or (error.name or "").startswith("drsformer"):
-                raise
-            raise DRSformerError(
-                f"`drs-export {name}` needs {error.name}, which is not installed: "
-                f"pip install 'drs-export[{known.extra}]'"
-            ) from error
+            raise _extra_missing(name, error) from error
         command = getattr(module, name)
         assert isinstance(command, click.Command)
         return command
@@ -102,6 +108,8 @@ class LazyCommands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:  # a command imports what only some inputs need late
+            raise _extra_missing(ctx.invoked_subcommand, error) from error
         except KeyboardInterrupt:  # click would print an empty line and "Aborted!"
             print("interrupted; no file was left half-written", file=sys.stderr)
             sys.exit(128 + signal.SIGINT)
@@ -109,6 +117,25 @@ class LazyCommands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, command.summary) for name, command in COMMANDS.items()])
+
+
+def _extra_missing(command: str | None, error: ModuleNotFoundError) -> Exception:
+    """Return the error that names the extra to install; the error itself if that is none."""
+    module = (error.name or "").split(".")[0]
+    if command is None or module not in EXTRA_OF:
+        return error
+    known, smallest = COMMANDS[command], EXTRA_OF[module]
+    for_checkpoint = known.checkpoint_extra
+    if smallest == "export" and for_checkpoint:
+        return DRSformerError(
+            f"`drs-export {command}` needs {module} for a checkpoint, which is not installed; "
+            f"{installing(for_checkpoint)}"
+        )
+    also = f" ({for_checkpoint} for a checkpoint)" if for_checkpoint else ""
+    return DRSformerError(
+        f"`drs-export {command}` needs {module}, which is not installed; "
+        f"{installing(known.extra or smallest)}{also}"
+    )
 
 
 @click.group(

@@ -30,8 +30,6 @@ from drsformer.errors import DRSformerError, EngineError
 from drsformer.export.engine.audit import precision_of
 from drsformer.export.engine.engine_from_onnx import contract_of
 from drsformer.export.graph import load_onnx
-from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
-from drsformer.export.onnx_from_model import ExportSettings
 from drsformer.export.uint8_io import check_uint8_io, with_uint8_io
 from drsformer.files import sha256_of, written_whole
 
@@ -109,6 +107,10 @@ def exported(
     """
     if source.suffix == ".onnx":
         return source
+    # an ONNX file needs no torch, a checkpoint does
+    from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
+    from drsformer.export.onnx_from_model import ExportSettings
+
     path = beside.with_name(name or f"{source.stem}.onnx")
     if path == beside:
         raise DRSformerError(

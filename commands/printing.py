@@ -1,6 +1,9 @@
 """What the commands print of a result that more than one of them makes."""
 
+from __future__ import annotations
+
 from collections import Counter
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 from rich.table import Table
@@ -9,10 +12,12 @@ from rich.text import Text
 from drsformer.calibration.convert import Converted
 from drsformer.calibration.evaluate.report import NO_REGRESSION, Line
 from drsformer.contract import shape_text
-from drsformer.export.check_against_pytorch import AgreementReport
-from drsformer.export.onnx_from_checkpoint import Exported
 
 from .output import Output
+
+if TYPE_CHECKING:  # these modules import torch, which a conversion does without
+    from drsformer.export.check_against_pytorch import AgreementReport
+    from drsformer.export.onnx_from_checkpoint import Exported
 
 BRIEF = Output()
 

@@ -11,7 +11,6 @@ from drsformer.calibration.evaluate.engine_validation import EngineReport, valid
 from drsformer.engine.gpu import DEFAULT_DEVICE, gpu_here
 from drsformer.engine.manifest import is_engine, manifest_path, read_manifest
 from drsformer.errors import AgreementError
-from drsformer.export.onnx_from_checkpoint import raise_unless_passed, validate_file
 
 from .options import FILE
 from .output import Output, output_options
@@ -55,6 +54,9 @@ def validate(file: Path, checkpoint: Path | None, device: int | None, output: Ou
 
 
 def _validate_onnx(file: Path, checkpoint: Path, output: Output) -> None:
+    # a checkpoint needs torch, an engine does not
+    from drsformer.export.onnx_from_checkpoint import raise_unless_passed, validate_file
+
     with progress() as context:
         report = validate_file(file, checkpoint, context)
     if report.passed:

@@ -118,3 +118,8 @@ def _make_durable(path: Path) -> None:
     mask = os.umask(0)
     os.umask(mask)
     path.chmod(0o666 & ~mask)
+
+
+def validation_report_path(onnx_file: Path) -> Path:
+    """Return the path of the validation report that lies beside an exported file."""
+    return onnx_file.with_suffix(".validation.json")

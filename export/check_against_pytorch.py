@@ -41,8 +41,7 @@ from drsformer.model import DRSformer
 
 from .cpu_session import cpu_session
 from .deployment import Runtime, deployment_from_model
-from .graph import metadata_of
-from .onnx_ops import STAGE_PREFIX
+from .graph import STAGE_PREFIX, metadata_of
 from .ops import TorchOps
 
 MAX_REWRITE_ERROR = 1e-9  # in float64; 1e-14 is usual

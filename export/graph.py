@@ -9,6 +9,7 @@ from drsformer.errors import ExportError
 from drsformer.files import check_readable
 
 PRECISION_KEY = "precision"  # metadata key; only files that are not float32 have it
+STAGE_PREFIX = "stage/"  # begins the names of the tensors that validation compares
 
 
 def load_onnx(path: Path) -> onnx.ModelProto:

@@ -1,4 +1,8 @@
-"""Describes a checkpoint, an ONNX model or an engine as nested plain values."""
+"""Describes a checkpoint, an ONNX model or an engine as nested plain values.
+
+Only a checkpoint needs torch. An ONNX file is read by ONNX Runtime, which every installation has;
+with the package onnx its operators are counted too.
+"""
 
 import json
 from collections import Counter
@@ -7,18 +11,17 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import onnx
+import onnxruntime as ort
 
-from drsformer.checkpoint import checkpoint_from_file
 from drsformer.config import DRSformerConfig, variant
 from drsformer.contract import METADATA_KEY
 from drsformer.engine.libraries import LIBRARIES
 from drsformer.engine.manifest import is_engine, manifest_of, shapes_text
-from drsformer.files import sha256_of
+from drsformer.errors import ExportError, one_line
+from drsformer.extras import installing
+from drsformer.files import check_readable, sha256_of, validation_report_path
 
-from .graph import load_onnx, metadata_of
-from .onnx_from_checkpoint import report_path
-
+FATAL_ONLY = 4  # ONNX Runtime's log level: its errors are exceptions too
 JSON_KEYS = {METADATA_KEY, "config", "rewrites", "calibration"}  # their values are JSON text
 
 
@@ -42,6 +45,8 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def _describe_checkpoint(path: Path) -> dict[str, Any]:
+    from drsformer.checkpoint import checkpoint_from_file  # needs torch
+
     checkpoint = checkpoint_from_file(path)
     shapes = {name: list(tensor.shape) for name, tensor in checkpoint.state.items()}
     return {
@@ -89,13 +94,11 @@ def _describe_engine(path: Path) -> dict[str, Any]:
 
 
 def _describe_onnx(path: Path) -> dict[str, Any]:
-    proto = load_onnx(path)
-    metadata = metadata_of(proto)
+    metadata, graph = _graph(path)
     made = {k: _json_or_text(v) if k in JSON_KEYS else v for k, v in metadata.items()}
     ours = METADATA_KEY in metadata
     config = made.pop("config", None)
     contract = made.pop(METADATA_KEY, None)
-    counts = Counter(node.op_type for node in proto.graph.node)
     described: dict[str, Any] = {
         "file": _file(
             path, "ONNX model of drs-export" if ours else "ONNX model, not made by drs-export"
@@ -103,7 +106,26 @@ def _describe_onnx(path: Path) -> dict[str, Any]:
     }
     if isinstance(config, dict) and "mefc" in config:
         described["network"] = {"variant": variant(mefc=bool(config["mefc"]))} | config
-    described["graph"] = {
+    described["graph"] = graph
+    if made:
+        described["made by"] = made
+    if contract is not None:
+        described["contract"] = contract if isinstance(contract, dict) else {"text": contract}
+    report = validation_report_path(path)
+    if report.is_file():
+        described["validation"] = _validation(report, described["file"]["sha256"])
+    return described
+
+
+def _graph(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return an ONNX file's metadata and a description of its graph."""
+    try:
+        from .graph import load_onnx, metadata_of
+    except ModuleNotFoundError:
+        return _graph_by_onnxruntime(path)
+    proto = load_onnx(path)
+    counts = Counter(node.op_type for node in proto.graph.node)
+    return metadata_of(proto), {
         "opset": {o.domain or "standard": o.version for o in proto.opset_import},
         "inputs": _tensors(proto.graph.input),
         "outputs": _tensors(proto.graph.output),
@@ -111,13 +133,49 @@ def _describe_onnx(path: Path) -> dict[str, Any]:
         "nodes": len(proto.graph.node),
         "node types": dict(counts.most_common()),
     }
-    if made:
-        described["made by"] = made
-    if contract is not None:
-        described["contract"] = contract if isinstance(contract, dict) else {"text": contract}
-    report = report_path(path)
-    if report.is_file():
-        described["validation"] = _validation(report, described["file"]["sha256"])
+
+
+def _tensors(values: Any) -> dict[str, str]:
+    """Return each tensor's type and shape, such as "float batch x 3 x height x width"."""
+    from onnx import TensorProto
+
+    described = {}
+    for value in values:
+        tensor = value.type.tensor_type
+        dims = " x ".join(d.dim_param or str(d.dim_value or "?") for d in tensor.shape.dim)
+        names = TensorProto.DataType
+        known = tensor.elem_type in names.values()
+        dtype = names.Name(tensor.elem_type).lower() if known else "unknown type"
+        described[value.name] = f"{dtype} {dims}"
+    return described
+
+
+def _graph_by_onnxruntime(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return what ONNX Runtime tells of a file: its metadata, inputs and outputs."""
+    check_readable(path, ExportError, "expected an ONNX model")
+    options = ort.SessionOptions()
+    options.log_severity_level = FATAL_ONLY
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions share no narrower base
+        raise ExportError(
+            f"{path} is not an ONNX model that ONNX Runtime can open: {one_line(str(error), 200)}"
+        ) from error
+    described = {
+        "inputs": _tensors_of_session(session.get_inputs()),
+        "outputs": _tensors_of_session(session.get_outputs()),
+        "nodes": f"counted by the package onnx, which is not installed; {installing('onnx')}",
+    }
+    return dict(session.get_modelmeta().custom_metadata_map), described
+
+
+def _tensors_of_session(values: Any) -> dict[str, str]:
+    """Return the same as `_tensors`, from the inputs or outputs of a session."""
+    described = {}
+    for value in values:
+        dtype = value.type.removeprefix("tensor(").removesuffix(")")
+        described[value.name] = f"{dtype} {' x '.join(str(size or '?') for size in value.shape)}"
     return described
 
 
@@ -135,19 +193,6 @@ def _json_or_text(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def _tensors(values: Any) -> dict[str, str]:
-    """Return each tensor's type and shape, such as "float batch x 3 x height x width"."""
-    described = {}
-    for value in values:
-        tensor = value.type.tensor_type
-        dims = " x ".join(d.dim_param or str(d.dim_value or "?") for d in tensor.shape.dim)
-        names = onnx.TensorProto.DataType
-        known = tensor.elem_type in names.values()
-        dtype = names.Name(tensor.elem_type).lower() if known else "unknown type"
-        described[value.name] = f"{dtype} {dims}"
-    return described
 
 
 def _validation(path: Path, sha256: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from drsformer.checkpoint import Checkpoint, checkpoint_from_file
 from drsformer.context import QUIET, Context
 from drsformer.contract import METADATA_KEY, shape_text
 from drsformer.errors import AgreementError, ExportError
-from drsformer.files import sha256_of, written_whole
+from drsformer.files import sha256_of, validation_report_path, written_whole
 
 from .check_against_pytorch import AgreementReport, check_against_pytorch, rewrite_error
 from .graph import PRECISION_KEY, load_onnx, metadata_of
@@ -45,7 +45,7 @@ def onnx_from_checkpoint(
 
     Args:
         path: the checkpoint.
-        output: the ONNX file to write; its validation report goes to `report_path(output)`.
+        output: the ONNX file to write; its validation report goes beside it.
         settings: opset, fixed sizes, form, runtime, type of input and output.
         context: is told what is being done.
 
@@ -68,7 +68,7 @@ def onnx_from_checkpoint(
     if settings.io == "uint8":
         proto = with_uint8_io(proto)
         check_uint8_io(proto, str(output))
-    report_file = report_path(output)
+    report_file = validation_report_path(output)
     with (
         written_whole(report_file, inputs=[path]) as temporary_report,
         written_whole(output, inputs=[path]) as temporary,
@@ -137,11 +137,6 @@ def _check_same_network(proto: onnx.ModelProto, path: Path, checkpoint: Checkpoi
             f"{path} holds another network than the checkpoint {checkpoint.path}: "
             f"{metadata['config']}, not {expected}"
         )
-
-
-def report_path(output: Path) -> Path:
-    """Return the path of the validation report of an exported file."""
-    return output.with_suffix(".validation.json")
 
 
 def raise_unless_passed(report: AgreementReport, path: Path, *, remedy: str) -> None:

@@ -19,9 +19,9 @@ import onnx_ir as ir
 from onnx_ir.tape import Tape
 from torch import Tensor
 
+from .graph import STAGE_PREFIX
 from .ops import Conv
 
-STAGE_PREFIX = "stage/"  # begins the names of the tensors that validation compares
 REDUCTION_OPSET = 18  # from here on, all reductions take their axes as an input, like ReduceSum
 
 Attribute = int | str | Sequence[int]

@@ -32,7 +32,7 @@ from drsformer.engine.manifest import InputShape, Manifest, Profile
 from drsformer.export.engine.build import engine_from_network
 from drsformer.export.engine.network import network_from_onnx
 from drsformer.export.engine.settings import EngineSettings
-from drsformer.export.onnx_ops import STAGE_PREFIX
+from drsformer.export.graph import STAGE_PREFIX
 from drsformer.metrics import psnr
 
 from .simulated_precision import runnable

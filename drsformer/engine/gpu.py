@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from drsformer.errors import ProviderError
+from drsformer.extras import installing
 
 DEFAULT_DEVICE = 0  # CUDA ordinal: the first GPU that CUDA_VISIBLE_DEVICES leaves visible
-INSTALL = "pip install 'drs-export[rtx]' or 'drs-export[trt]'"
+INSTALL = f"{installing('rtx')} (or trt, for TensorRT)"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drsformer.errors import ProviderError
+from drsformer.extras import installing
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ LIBRARIES = {
             "tensorrt",
             "TensorRT",
             ("tensorrt", "tensorrt_bindings"),
-            "pip install 'drs-export[trt]' (Jetson: it is part of JetPack)",
+            installing("trt") + " (Jetson: it is part of JetPack)",
         ),
         Library(
             "tensorrt_lean",
@@ -55,7 +56,7 @@ LIBRARIES = {
             "TensorRT-RTX",
             # installed from the bindings' wheel alone, only the second one is there
             ("tensorrt_rtx", "tensorrt_rtx_bindings"),
-            "pip install 'drs-export[rtx]'",
+            installing("rtx"),
         ),
     )
 }

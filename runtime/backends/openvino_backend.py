@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drsformer.errors import ModelError, ProviderError
+from drsformer.extras import installing
 
 from ..options import Precision, RunOptions
 from .base import EXPORT_IT, TensorInfo, reason_of
@@ -94,7 +95,7 @@ def _openvino() -> Any:
         import openvino
     except ImportError as error:
         raise ProviderError(
-            "provider 'openvino' needs the package openvino; install drs-export[openvino]"
+            "provider 'openvino' needs the package openvino; " + installing("openvino")
         ) from error
     finally:
         del sys.modules["openvino_telemetry"]

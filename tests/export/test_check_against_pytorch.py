@@ -18,10 +18,10 @@ from drsformer.export.check_against_pytorch import (
 from drsformer.export.onnx_from_checkpoint import (
     load_onnx,
     onnx_from_checkpoint,
-    report_path,
     validate_file,
 )
 from drsformer.export.onnx_from_model import ExportSettings
+from drsformer.files import validation_report_path
 
 from ..places import folder_of_everyone, small_disk, without_root
 
@@ -40,7 +40,7 @@ def damaged(path, tmp_path, name, change):
 
 
 def test_three_shapes_are_compared_one_not_square_one_a_batch(small_onnx):
-    report = json.loads(report_path(small_onnx).read_text())
+    report = json.loads(validation_report_path(small_onnx).read_text())
     shapes = [row["shape"] for row in report["rows"]]
     assert len(shapes) >= 3 and any(s[2] != s[3] for s in shapes) and any(s[0] > 1 for s in shapes)
     assert report["passed"] and report["rewrite_error_float64"] < 1e-12
