@@ -61,9 +61,9 @@ COMMANDS = {
         "onnx",
         "export",
     ),
-    "calibrate": Command("Determine the scales for INT8 or FP8 from images.", "onnx", "export"),
+    "calibrate": Command("Determine the scales for INT8 or FP8 from images.", "onnx"),
     "sensitivity": Command(
-        "Measure the loss that a lower precision causes in each group of nodes.", "onnx", "export"
+        "Measure the loss that a lower precision causes in each group of nodes.", "onnx"
     ),
     "trt": Command("Build a TensorRT or TensorRT-RTX engine.", "onnx,rtx", "export,rtx"),
     "run": Command("Derain images, folders and videos."),

@@ -117,20 +117,6 @@ def test_every_command_has_a_summary_and_exists(drs):
         assert max(map(len, out.splitlines())) <= 80
 
 
-def test_a_missing_extra_is_named(drs, monkeypatch, tmp_path):
-    for module in ("drsformer.export.onnx_from_checkpoint", "torch"):
-        monkeypatch.delitem(sys.modules, module, raising=False)
-    monkeypatch.setitem(sys.modules, "torch", None)  # importing it now raises
-    for name in list(sys.modules):
-        if name.startswith(("drsformer.export", "drsformer.commands.inspect")) or name in (
-            "drsformer.checkpoint",
-            "drsformer.model",
-        ):
-            monkeypatch.delitem(sys.modules, name)
-    code, _, err = drs("inspect", tmp_path / "x.pth")
-    assert code == 1 and "pip install 'drs-export[export]'" in one_line(err)
-
-
 @pytest.mark.parametrize("key", ["contract", "config", "rewrites"])
 @pytest.mark.parametrize("text", ["", "{", "3", "[" * 5000, '"[/bold]"', "null"])
 def test_inspect_survives_any_metadata(drs, small_onnx, tmp_path, key, text):
