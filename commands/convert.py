@@ -16,7 +16,7 @@ from drsformer.errors import DRSformerError
 
 from .options import FILE, FOLDER, THREADS_HELP, packed, precision_flags
 from .output import Output, output_options
-from .prerequisites import IMAGES_HELP, PAIRS_HELP, exported, samples_of, scales_for
+from .prerequisites import MEASURED_SIDE, PAIRS_HELP, exported, images_help, samples_of, scales_for
 from .printing import print_converted
 from .progress import progress
 
@@ -55,7 +55,7 @@ class ConvertOptions:
               "out.")  # fmt: skip
 @click.option("--scales", type=FILE, help="Scales from `calibrate`, for --int8 and --fp8.  "
               "[default: calibrate now]")  # fmt: skip
-@click.option("--images", type=FOLDER, help=IMAGES_HELP)
+@click.option("--images", type=FOLDER, help=images_help(MEASURED_SIDE))
 @click.option("--pairs", type=FOLDER, help=PAIRS_HELP)
 @click.option("--max-drop", type=float, help="Keep the most sensitive groups of nodes in fp16 "
               "until at most this much of fp32's Y-PSNR is lost, dB, as a mean over the images. A "

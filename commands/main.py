@@ -13,6 +13,7 @@ No file is left half-written, whatever the exit code.
 """
 
 import importlib
+import os
 import signal
 import sys
 from dataclasses import dataclass
@@ -97,6 +98,9 @@ class LazyCommands(click.Group):
         if name not in COMMANDS:
             return None
         module_name = COMMANDS[name].module or name
+        if name != "bench":  # which measures PyTorch as its users run it
+            # PyTorch's idle threads spin; beside another busy program an export took 170 s, not 9
+            os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
             module = importlib.import_module(f"drsformer.commands.{module_name}")
         except ModuleNotFoundError as error:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 import onnx
+from rich.markup import escape
 
 from drsformer.calibration.convert import ConversionRequest, convert_file
 from drsformer.calibration.crops import (
@@ -40,21 +41,25 @@ from .progress import progress
 # what is measured of a folder that is there to calibrate with: a full-size image takes minutes
 MOST_MEASURED = 4
 MEASURED_SIDE = CROP_SIDE
+MEASURED_SIDE_OF_TRT = 128  # a build must not wait for more; `convert` measures in full
 TRIED_SIDE = 64  # pixels, of the crop that --no-evaluate runs
-IMAGES_HELP = (
-    f"Folder of rainy images to calibrate with (at least 4 of {CROP_SIDE}x{CROP_SIDE} or more); "
-    "the middle "
-    f"{MEASURED_SIDE}x{MEASURED_SIDE} of the first {MOST_MEASURED} are measured. With input/ and "
-    "target/ in it, the images of input/ are used, and the loss against target/ is measured too.  "
-    "[default: synthetic rain; to calibrate, on photos of scikit-image, extra `calibration`; to "
-    "measure, on photos of this package]"
-)
 PAIRS_HELP = (
     "Folder with input/ (rainy) and target/ (clean). A pair has the same file name in both "
     "folders, apart from the ending. All pairs are measured, whole, instead of --images; none is "
     "used to calibrate."
 )
 NO_OPTIONS = Output()
+
+
+def images_help(side: int) -> str:
+    """Return the help of --images of a command that measures squares of `side` pixels."""
+    return (
+        f"Folder of rainy images to calibrate with (at least 4 of {CROP_SIDE}x{CROP_SIDE} or "
+        f"more); the middle {side}x{side} of the first {MOST_MEASURED} are measured. With input/ "
+        "and target/ in it, the images of input/ are used, and the loss against target/ is "
+        "measured too.  [default: synthetic rain; to calibrate, on photos of scikit-image, extra "
+        "`calibration`; to measure, on photos of this package]"
+    )
 
 
 @dataclass(frozen=True)
@@ -123,13 +128,16 @@ def exported(
     return path
 
 
-def samples_of(pairs: Path | None, images: Path | None, output: Output) -> list[Sample]:
+def samples_of(
+    pairs: Path | None, images: Path | None, output: Output, side: int = MEASURED_SIDE
+) -> list[Sample]:
     """Return images to measure with, and note where they come from unless it is `pairs`.
 
     Args:
         pairs: folder with input/ and target/; all of them are taken, whole.
         images: folder of images, or of pairs; the middles of `MOST_MEASURED` of them are taken.
         output: told where the images come from.
+        side: of the square that is taken out of each image, unless it is of `pairs`, pixels.
 
     Raises:
         ImageError: there is no image, a pair is incomplete, or one cannot be read.
@@ -139,13 +147,13 @@ def samples_of(pairs: Path | None, images: Path | None, output: Output) -> list[
         return samples_from_folder(pairs)
     if images is None:
         output.note("no images given: measuring with synthetic rain on photos of this package")
-        return synthetic_samples()
+        return [middle(sample, side) for sample in synthetic_samples()]
     found = samples_from_folder(images, most=MOST_MEASURED)
     output.note(
-        f"measuring with {len(found)} images of {images}, at most the middle {MEASURED_SIDE} x "
-        f"{MEASURED_SIDE} pixels of each; --pairs takes all, whole"
+        f"measuring with {len(found)} images of {images}, at most the middle {side} x {side} "
+        "pixels of each; --pairs takes all, whole"
     )
-    return [middle(sample, MEASURED_SIDE) for sample in found]
+    return [middle(sample, side) for sample in found]
 
 
 def crops_of(folder: Path | None, count: int, side: int, output: Output) -> Crops:
@@ -186,8 +194,10 @@ def scales_for(
     return scales
 
 
-def typed_onnx(source: Source, beside: Path, output: Output = NO_OPTIONS) -> Path:
-    """Return an ONNX file of the precision asked for; one that is missing is made.
+def typed_onnx(
+    source: Source, beside: Path, output: Output = NO_OPTIONS
+) -> tuple[Path, onnx.ModelProto]:
+    """Return an ONNX file of the precision asked for, and its model; one that is missing is made.
 
     Args:
         source: the model, and what is asked for.
@@ -208,8 +218,10 @@ def typed_onnx(source: Source, beside: Path, output: Output = NO_OPTIONS) -> Pat
         if io == "float16":
             raise EngineError("--io float16 is for --fp16, --int8 and --fp8")
         _refuse_unused(source, wanted)
-        return exported(source.path, beside, output, name=f"{beside.stem}.onnx", io=io)
-    return _converted(source, wanted, beside, output)
+        made = exported(source.path, beside, output, name=f"{beside.stem}.onnx", io=io)
+        return made, load_onnx(made)
+    made = _converted(source, wanted, beside, output)
+    return made, load_onnx(made)
 
 
 def _refuse_unused(source: Source, precision: str) -> None:
@@ -226,7 +238,7 @@ def _refuse_unused(source: Source, precision: str) -> None:
 
 def _unconverted(
     source: Source, found: str, proto: onnx.ModelProto, beside: Path, output: Output
-) -> Path:
+) -> tuple[Path, onnx.ModelProto]:
     """Return the ONNX file itself, or a copy with uint8 input and output if asked for."""
     if source.precision not in (None, found):
         raise EngineError(
@@ -236,7 +248,7 @@ def _unconverted(
     _refuse_unused(source, found)
     dtype = contract_of(proto, source.path).dtype
     if source.io in (None, dtype):
-        return source.path
+        return source.path, proto
     if source.io != "uint8" or dtype != "float32":
         raise EngineError(
             f"{source.path} has {dtype} input and output, and --io says {source.io}; export or "
@@ -248,7 +260,7 @@ def _unconverted(
     with written_whole(path, inputs=[source.path]) as temporary:
         temporary.write_bytes(made.SerializeToString(deterministic=True))
     output.note(f"{path}: the same model with uint8 input and output")
-    return path
+    return path, made
 
 
 def _crop_to_try() -> Sample:
@@ -289,9 +301,11 @@ def _converted(source: Source, precision: str, beside: Path, output: Output) -> 
     request = replace(request, scales=scales_for(request, source.scales, source.images, output))
     samples = [_crop_to_try()]
     if source.evaluated:
-        samples = samples_of(source.pairs, source.images, output)
+        samples = samples_of(source.pairs, source.images, output, MEASURED_SIDE_OF_TRT)
     with progress() as context:
         made = convert_file(request, samples, context)
-    for line in converted_lines(made):
+    *lines, report = converted_lines(made)
+    for line in lines:
         output.note(line)
+    output.detail(escape(report))
     return path

@@ -24,7 +24,7 @@ from drsformer.files import sha256_of, written_whole
 
 from .options import FILE, FOLDER, THREADS_HELP, packed
 from .output import STDOUT, Output, output_options
-from .prerequisites import IMAGES_HELP, crops_of, samples_of
+from .prerequisites import MEASURED_SIDE, crops_of, images_help, samples_of
 from .printing import or_dash
 from .progress import progress
 
@@ -45,7 +45,7 @@ class SensitivityOptions:
 
 @click.command()
 @click.argument("model", type=FILE)
-@click.option("--images", type=FOLDER, help=IMAGES_HELP)
+@click.option("--images", type=FOLDER, help=images_help(MEASURED_SIDE))
 @click.option("--precision", type=click.Choice(get_args(LowPrecision)), default="int8",
               show_default=True, help="The precision that each group is lowered to.")  # fmt: skip
 @click.option("--chart", type=FILE, help="Draw a bar chart to this .svg file.")

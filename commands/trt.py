@@ -41,12 +41,12 @@ from drsformer.export.engine.settings import (
 )
 from drsformer.export.engine.shapes import profiles_from_text
 from drsformer.export.engine.trtexec import trtexec_script
-from drsformer.export.graph import input_sizes, load_onnx
+from drsformer.export.graph import input_sizes
 from drsformer.files import written_whole
 
 from .options import FILE, FOLDER, THREADS_HELP, packed, precision_flags
 from .output import STDOUT, Output, output_options
-from .prerequisites import IMAGES_HELP, PAIRS_HELP, Source, typed_onnx
+from .prerequisites import MEASURED_SIDE_OF_TRT, PAIRS_HELP, Source, images_help, typed_onnx
 from .progress import progress
 
 GIGABYTE = 1e9
@@ -151,7 +151,7 @@ class TrtOptions:
               "lie beside it. TensorRT-RTX can build it only with a GPU.")  # fmt: skip
 @click.option("--refit", is_flag=True, help="Allow your own program to replace the weights "
               "(TensorRT's refitter). TensorRT-RTX can build it only with a GPU.")  # fmt: skip
-@click.option("--images", type=FOLDER, help=IMAGES_HELP)
+@click.option("--images", type=FOLDER, help=images_help(MEASURED_SIDE_OF_TRT))
 @click.option("--pairs", type=FOLDER, help=PAIRS_HELP)
 @click.option("--scales", type=FILE, help="Scales from `calibrate`, for --int8 and --fp8.  "
               "[default: calibrate now]")  # fmt: skip
@@ -192,8 +192,7 @@ def trt(options: TrtOptions) -> None:
         module_of(library)
     if options.device is not None:
         gpu_here(options.device)
-    typed = typed_onnx(options.to_convert, options.engine, options.output)
-    proto = load_onnx(typed)
+    typed, proto = typed_onnx(options.to_convert, options.engine, options.output)
     settings = _settings(options, library, (proto, typed))
     command = shlex.join(["drs-export", *sys.argv[1:]])
     if options.emit_script:
@@ -207,7 +206,7 @@ def trt(options: TrtOptions) -> None:
         library, _cache_folder(), options.device or DEFAULT_DEVICE
     )
     request = BuildRequest(
-        typed, options.engine, settings, kept_parts(proto), command, options.inputs, cache
+        typed, options.engine, settings, kept_parts(proto), command, options.inputs, cache, proto
     )
     with progress() as context:
         built = engine_from_onnx(request, context)

@@ -1,7 +1,7 @@
 """DRSformer image deraining: the network, its contract, and the rooms that deploy it.
 
     drsformer.export        checkpoint -> exact ONNX -> engine      (needs the extra [export])
-    drsformer.calibration   lower precision: ranges, conversion     (needs the extra [calibration])
+    drsformer.calibration   lower precision: ranges, conversion     (needs the extra [onnx])
     drsformer.runtime       ONNX or engine -> derained images; no torch
 
 Importing this package imports nothing heavy.

@@ -17,6 +17,7 @@ one network may select different entries at a near tie, and then differ by far m
 import copy
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,7 @@ def rewrite_error(model: DRSformer, runtime: Runtime = "any") -> float:
     """
     exact = copy.deepcopy(model).double()
     image = torch.from_numpy(image_like((1, 3, 32, 40), seed=0)).double()
-    with torch.inference_mode():
+    with torch.inference_mode(), _one_thread():
         deployed = deployment_from_model(exact, runtime)(TorchOps(), image)
         error = float((deployed - exact(image)).abs().max())
     if not error <= MAX_REWRITE_ERROR:  # NaN fails too
@@ -184,6 +185,17 @@ def rewrite_error(model: DRSformer, runtime: Runtime = "any") -> float:
             f"allowed is {MAX_REWRITE_ERROR:g}; nothing was written; please report this"
         )
     return error
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let PyTorch compute in one thread: on a small input more of them mostly wait."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def check_against_pytorch(

@@ -41,6 +41,7 @@ class BuildRequest:
         command: how the engine is made, for the manifest.
         inputs: further files that must not be overwritten.
         timing_cache: see `default_timing_cache`; TensorRT only.
+        model: what is in `source`, where the caller has read it already.
     """
 
     source: Path
@@ -50,6 +51,7 @@ class BuildRequest:
     command: str = ""
     inputs: Sequence[Path] = ()
     timing_cache: Path | None = None
+    model: onnx.ModelProto | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def engine_from_onnx(request: BuildRequest, context: Context = QUIET) -> BuiltEn
     """
     source, output, settings = request.source, request.output, request.settings
     check_output(output)
-    proto = load_onnx(source)
+    proto = request.model or load_onnx(source)
     planned = planned_manifest(proto, source, settings, request.command)
     module = module_of(settings.engine_library)
     _check_can_build(settings)

@@ -22,7 +22,6 @@ from drsformer.calibration.evaluate.evaluator import Quality
 from drsformer.calibration.evaluate.sensitivity import GroupCost, groups_to_keep
 from drsformer.calibration.quantize import quantized_from_fp32
 from drsformer.calibration.scales import scales_from_file
-from drsformer.commands import prerequisites
 from drsformer.commands.output import Output
 from drsformer.commands.prerequisites import samples_of
 from drsformer.errors import CalibrationError
@@ -324,13 +323,12 @@ def test_samples_have_targets_only_where_there_are_some(pairs: Path) -> None:
 
 
 def test_pairs_are_measured_whole_and_of_images_the_middle_of_a_few(
-    pairs: Path, tmp_path: Path, capsys, monkeypatch
+    pairs: Path, tmp_path: Path, capsys
 ) -> None:
-    monkeypatch.setattr(prerequisites, "MEASURED_SIDE", 32)
     images = [noise(48 + 2 * i, 24) for i in range(6)]
     for i, image in enumerate(images):
         cv2.imwrite(str(tmp_path / f"{i}.png"), image[..., ::-1])
-    samples = samples_of(None, tmp_path, Output())
+    samples = samples_of(None, tmp_path, Output(), 32)
     assert [sample.name for sample in samples] == ["0", "1", "2", "3"]
     for i, sample in enumerate(samples):
         assert np.array_equal(sample.rainy, images[i][8 + i : 40 + i])
@@ -338,7 +336,7 @@ def test_pairs_are_measured_whole_and_of_images_the_middle_of_a_few(
     assert "at most the middle 32 x 32 pixels" in said
 
     whole = samples_of(pairs, tmp_path, Output())
-    some = samples_of(None, pairs, Output())
+    some = samples_of(None, pairs, Output(), 32)
     assert len(whole) == len(list((pairs / "input").iterdir()))
     assert whole[0].rainy.shape == (48, 56, 3) and some[0].rainy.shape == (32, 32, 3)
     assert whole[0].clean is not None and some[0].clean is not None
