@@ -14,7 +14,7 @@ from drsformer.calibration.quantize import QUANTIZED_DTYPES
 from drsformer.contract import IO
 from drsformer.errors import DRSformerError
 
-from .options import FILE, FOLDER, THREADS_HELP, packed, precision_flags
+from .options import FILE, FOLDER, THREADS_HELP, WEIGHTS_HELP, packed, precision_flags
 from .output import Output, output_options
 from .prerequisites import MEASURED_SIDE, PAIRS_HELP, exported, images_help, samples_of, scales_for
 from .printing import print_converted
@@ -35,6 +35,7 @@ class ConvertOptions:
     max_drop: float | None
     min_psnr: float | None
     threads: int | None
+    weights: str | None
     output: Output
 
     @property
@@ -65,6 +66,7 @@ class ConvertOptions:
               "until the PSNR against fp32, a mean over the images, is at least this, dB. Needs no "
               "clean images.")  # fmt: skip
 @click.option("--threads", type=click.IntRange(1), help=THREADS_HELP)
+@click.option("--weights", help=WEIGHTS_HELP)
 @output_options("Print the figures of each precision, and the nodes kept in a higher one, too.")
 @packed(ConvertOptions)
 def convert(options: ConvertOptions) -> None:
@@ -83,7 +85,7 @@ def convert(options: ConvertOptions) -> None:
     _check(options, options.precision)
     source, output = options.source, options.output
     path = options.output_path or source.with_name(f"{source.stem}.{options.precision}.onnx")
-    source = exported(source, path, output)
+    source = exported(source, path, output, weights=options.weights)
     request = ConversionRequest(
         source, path, options.precision, None, options.budget, options.io, options.threads
     )

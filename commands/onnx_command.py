@@ -10,7 +10,7 @@ from drsformer.export.deployment import Runtime
 from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
 from drsformer.export.onnx_from_model import DEFAULT_OPSET, OPSETS, ExportSettings
 
-from .options import FILE, packed
+from .options import FILE, WEIGHTS_HELP, packed
 from .output import Output, output_options
 from .printing import print_exported
 from .progress import progress
@@ -29,6 +29,7 @@ class Options:
     runtime: Runtime
     plain: bool
     io: Literal["float32", "uint8"]
+    weights: str | None
     output: Output
 
     def settings(self) -> ExportSettings:
@@ -77,6 +78,7 @@ class Options:
     show_default=True,
     help="Type of input and output; uint8: pixels in, pixels out; such a file cannot be converted.",
 )
+@click.option("--weights", help=WEIGHTS_HELP)
 @output_options("Print the comparison of each tensor with PyTorch too.")
 @packed(Options)
 def onnx(options: Options) -> None:
@@ -87,7 +89,7 @@ def onnx(options: Options) -> None:
     """
     with progress() as context:
         exported = onnx_from_checkpoint(
-            options.checkpoint, options.path, options.settings(), context
+            options.checkpoint, options.path, options.settings(), context, options.weights
         )
     print_exported(exported, options.output)
     result = {

@@ -18,6 +18,10 @@ DEVICE_HELP = (
     "GPU to use, by its CUDA ordinal; for an engine, or --provider cuda or tensorrt.  "
     "[default: 0, the first]"
 )
+WEIGHTS_HELP = (
+    "Which weights to take where a checkpoint has several, such as params_ema.  [default: params, "
+    "else the first that are no average]"
+)
 PRECISION_HELP = {
     "fp32": "Float32; whether TF32 is used is left to the library.",
     "fp16": "Convert to float16.",

@@ -77,6 +77,7 @@ class Source:
         timed: whether the CPU libraries are timed with the converted file.
         evaluated: whether the loss of quality is measured; otherwise one small crop is run, which
             tells whether the output is finite, and how well it agrees with float32's.
+        weights: name of the weights to take, where a checkpoint has several.
     """
 
     path: Path
@@ -88,6 +89,7 @@ class Source:
     threads: int | None
     timed: bool = False
     evaluated: bool = True
+    weights: str | None = None
 
 
 def exported(
@@ -97,6 +99,7 @@ def exported(
     *,
     name: str | None = None,
     io: Literal["float32", "uint8"] = "float32",
+    weights: str | None = None,
 ) -> Path:
     """Return the float32 ONNX file; a checkpoint is exported first.
 
@@ -106,11 +109,13 @@ def exported(
         output: told of a file that is written.
         name: of the export; by default the checkpoint's, with .onnx.
         io: type of the export's input and output.
+        weights: name of the weights to take, where a checkpoint has several.
 
     Raises:
         DRSformerError: the export would overwrite `beside`, or fails.
     """
     if source.suffix == ".onnx":
+        _refuse_weights(source, weights)
         return source
     # an ONNX file needs no torch, a checkpoint does
     from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
@@ -122,10 +127,18 @@ def exported(
             f"{beside} is where the float32 export of {source} goes; give the output another name"
         )
     with progress() as context:
-        made = onnx_from_checkpoint(source, path, ExportSettings(io=io), context)
+        made = onnx_from_checkpoint(source, path, ExportSettings(io=io), context, weights)
     size = made.path.stat().st_size / 1e6
     output.note(f"{made.path}: {size:.1f} MB, {made.nodes} nodes, agrees with the checkpoint")
+    for remark in made.remarks:
+        output.note(remark)
     return path
+
+
+def _refuse_weights(onnx_file: Path, weights: str | None) -> None:
+    """Raise DRSformerError where weights of an ONNX file are to be chosen."""
+    if weights is not None:
+        raise DRSformerError(f"--weights is for checkpoints, and {onnx_file} is an ONNX file")
 
 
 def samples_of(
@@ -218,7 +231,8 @@ def typed_onnx(
         if io == "float16":
             raise EngineError("--io float16 is for --fp16, --int8 and --fp8")
         _refuse_unused(source, wanted)
-        made = exported(source.path, beside, output, name=f"{beside.stem}.onnx", io=io)
+        name = f"{beside.stem}.onnx"
+        made = exported(source.path, beside, output, name=name, io=io, weights=source.weights)
         return made, load_onnx(made)
     made = _converted(source, wanted, beside, output)
     return made, load_onnx(made)
@@ -246,6 +260,7 @@ def _unconverted(
             "float32 file"
         )
     _refuse_unused(source, found)
+    _refuse_weights(source.path, source.weights)
     dtype = contract_of(proto, source.path).dtype
     if source.io in (None, dtype):
         return source.path, proto
@@ -288,7 +303,9 @@ def _converted(source: Source, precision: str, beside: Path, output: Output) -> 
         raise EngineError(f"--scales is for --int8 and --fp8, not for --{precision}")
     _check_measures(source, precision)
     path = beside.with_name(f"{beside.stem}.{precision}.onnx")
-    float32 = exported(source.path, path, output, name=f"{beside.stem}.onnx")
+    float32 = exported(
+        source.path, path, output, name=f"{beside.stem}.onnx", weights=source.weights
+    )
     request = ConversionRequest(
         float32,
         path,

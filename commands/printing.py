@@ -29,6 +29,8 @@ def print_exported(exported: Exported, output: Output = BRIEF) -> None:
         f"{exported.path}: {exported.path.stat().st_size / 1e6:.1f} MB, {exported.nodes} nodes, "
         f"agrees with the checkpoint to {report.max_error:.1e}"
     )
+    for remark in exported.remarks:
+        output.note(remark)
     output.detail(report_table(report))
     if report.rewrite_error_float64 is not None:
         output.detail(

@@ -44,7 +44,7 @@ from drsformer.export.engine.trtexec import trtexec_script
 from drsformer.export.graph import input_sizes
 from drsformer.files import written_whole
 
-from .options import FILE, FOLDER, THREADS_HELP, packed, precision_flags
+from .options import FILE, FOLDER, THREADS_HELP, WEIGHTS_HELP, packed, precision_flags
 from .output import STDOUT, Output, output_options
 from .prerequisites import MEASURED_SIDE_OF_TRT, PAIRS_HELP, Source, images_help, typed_onnx
 from .progress import progress
@@ -81,6 +81,7 @@ class TrtOptions:
     evaluated: bool
     device: int | None
     emit_script: Path | None
+    weights: str | None
     output: Output
 
     @property
@@ -101,6 +102,7 @@ class TrtOptions:
             self.threads,
             self.timed,
             self.evaluated,
+            self.weights,
         )
 
 
@@ -170,6 +172,7 @@ class TrtOptions:
 @click.option("--emit-script", type=FILE,
               help="Write a shell script instead of an engine. It builds the engine with trtexec, "
               "on a device that has only the SDK; TensorRT only.")  # fmt: skip
+@click.option("--weights", help=WEIGHTS_HELP)
 @output_options("Print the number of layers that compute in each type too.")
 @packed(TrtOptions)
 def trt(options: TrtOptions) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +30,34 @@ def check_readable(path: Path, error_type: type[DRSformerError], remedy: str) ->
         raise error_type(f"cannot read {path}: {error.strerror}; {remedy}") from error
     if empty:
         raise error_type(f"{path} is empty; {remedy}")
+
+
+# how ONNX Runtime and OpenVINO say that a file of weights, which lies beside the model, is missing
+_LOST_WEIGHTS = re.compile(
+    r'External data path does not exist: "([^"]+)"|externally stored data in file \(([^,)]+)'
+)
+
+
+def lost_weights(reason: str, path: Path) -> str | None:
+    """Return the whole message for a model whose file of weights is missing; None for another.
+
+    Args:
+        reason: what a library says of a model that it cannot open.
+        path: the model.
+    """
+    found = _LOST_WEIGHTS.search(reason)
+    if found:
+        return weights_missing(path, found[1] or found[2])
+    cut_short = "External initializer" in reason and "file_length" in reason
+    return weights_missing(path, "a file beside it") if cut_short else None
+
+
+def weights_missing(path: Path, weights: str) -> str:
+    """Return the message for a model whose weights should lie beside it."""
+    return (
+        f"{path} has its weights in {Path(weights).name}, which is missing or cut short; copy both "
+        "files into one folder"
+    )
 
 
 @contextmanager

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import onnx
+from onnx import external_data_helper
 
 from drsformer.errors import ExportError
-from drsformer.files import check_readable
+from drsformer.files import check_readable, weights_missing
 
 PRECISION_KEY = "precision"  # metadata key; only files that are not float32 have it
 STAGE_PREFIX = "stage/"  # begins the names of the tensors that validation compares
@@ -20,13 +21,33 @@ def load_onnx(path: Path) -> onnx.ModelProto:
     """
     check_readable(path, ExportError, "expected an ONNX model")
     try:
-        proto = onnx.load(path)
+        proto = onnx.load(path, load_external_data=False)
+        _load_weights(proto, path)
         onnx.checker.check_model(proto)
+    except ExportError:
+        raise
     except Exception as error:  # protobuf's and the checker's errors share no narrower base
         raise ExportError(
             f"{path} is not an ONNX model: empty, truncated or another kind of file"
         ) from error
     return proto
+
+
+def _load_weights(proto: onnx.ModelProto, path: Path) -> None:
+    """Read the weights that lie in a file beside the model; raises ExportError without it."""
+    files = {
+        entry.value
+        for tensor in proto.graph.initializer
+        if external_data_helper.uses_external_data(tensor)
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    if not files:
+        return
+    try:
+        external_data_helper.load_external_data_for_model(proto, str(path.parent))
+    except Exception as error:  # onnx raises several kinds
+        raise ExportError(weights_missing(path, min(files))) from error
 
 
 def metadata_of(proto: onnx.ModelProto) -> dict[str, str]:

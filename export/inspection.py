@@ -19,7 +19,7 @@ from drsformer.engine.libraries import LIBRARIES
 from drsformer.engine.manifest import is_engine, manifest_of, shapes_text
 from drsformer.errors import ExportError, one_line
 from drsformer.extras import installing
-from drsformer.files import check_readable, sha256_of, validation_report_path
+from drsformer.files import check_readable, lost_weights, sha256_of, validation_report_path
 
 FATAL_ONLY = 4  # ONNX Runtime's log level: its errors are exceptions too
 JSON_KEYS = {METADATA_KEY, "config", "rewrites", "calibration"}  # their values are JSON text
@@ -49,9 +49,12 @@ def _describe_checkpoint(path: Path) -> dict[str, Any]:
 
     checkpoint = checkpoint_from_file(path)
     shapes = {name: list(tensor.shape) for name, tensor in checkpoint.state.items()}
+    file = _file(path, "DRSformer checkpoint")
+    file["state dict under"] = checkpoint.container or "(top)"
+    if checkpoint.remarks:
+        file["remarks"] = list(checkpoint.remarks)
     return {
-        "file": _file(path, "DRSformer checkpoint")
-        | {"state dict under": checkpoint.container or "(top)"},
+        "file": file,
         "network": _network(checkpoint.config)
         | {"parameters": sum(t.numel() for t in checkpoint.state.values()), "tensors": len(shapes)},
     }
@@ -160,7 +163,8 @@ def _graph_by_onnxruntime(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions share no narrower base
         raise ExportError(
-            f"{path} is not an ONNX model that ONNX Runtime can open: {one_line(str(error), 200)}"
+            lost_weights(str(error), path)
+            or f"{path} is no ONNX model that ONNX Runtime can open: {one_line(str(error), 200)}"
         ) from error
     described = {
         "inputs": _tensors_of_session(session.get_inputs()),

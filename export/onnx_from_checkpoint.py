@@ -20,6 +20,8 @@ from .graph import PRECISION_KEY, load_onnx, metadata_of
 from .onnx_from_model import ExportSettings, onnx_from_model
 from .uint8_io import check_uint8_io, has_uint8_io, with_uint8_io, without_uint8_io
 
+WEIGHTS_KEY = "weights"  # metadata key: which weights, where the checkpoint was asked for others
+
 
 @dataclass(frozen=True)
 class Exported:
@@ -30,16 +32,22 @@ class Exported:
         report_path: the validation report beside it.
         report: the content of the validation report.
         nodes: number of operators in the graph.
+        remarks: which weights of the checkpoint were taken, and what was left out.
     """
 
     path: Path
     report_path: Path
     report: AgreementReport
     nodes: int
+    remarks: tuple[str, ...] = ()
 
 
 def onnx_from_checkpoint(
-    path: Path, output: Path, settings: ExportSettings, context: Context = QUIET
+    path: Path,
+    output: Path,
+    settings: ExportSettings,
+    context: Context = QUIET,
+    weights: str | None = None,
 ) -> Exported:
     """Export a checkpoint to an ONNX file and check that the two agree.
 
@@ -48,6 +56,7 @@ def onnx_from_checkpoint(
         output: the ONNX file to write; its validation report goes beside it.
         settings: opset, fixed sizes, form, runtime, type of input and output.
         context: is told what is being done.
+        weights: name of the weights to take, where the checkpoint has several.
 
     Returns:
         The paths of the two files and the content of the report.
@@ -60,11 +69,14 @@ def onnx_from_checkpoint(
     if output.suffix != ".onnx":
         raise ExportError(f"{output} must end in .onnx")
     context.step(f"reading {path.name}")
-    checkpoint = checkpoint_from_file(path)
+    checkpoint = checkpoint_from_file(path, weights)
+    metadata = {"checkpoint_sha256": checkpoint.sha256}
+    if weights is not None:
+        metadata[WEIGHTS_KEY] = weights
     model = checkpoint.model()
     context.step("exporting" if settings.plain else "rewriting, checking and exporting")
     error_float64 = None if settings.plain else rewrite_error(model, settings.runtime)
-    proto = onnx_from_model(model, settings, {"checkpoint_sha256": checkpoint.sha256})
+    proto = onnx_from_model(model, settings, metadata)
     if settings.io == "uint8":
         proto = with_uint8_io(proto)
         check_uint8_io(proto, str(output))
@@ -81,7 +93,7 @@ def onnx_from_checkpoint(
             )
         raise_unless_passed(report, output, remedy="nothing was written; please report this")
         temporary_report.write_text(report.to_json())
-    return Exported(output, report_file, report, len(proto.graph.node))
+    return Exported(output, report_file, report, len(proto.graph.node), checkpoint.remarks)
 
 
 def validate_file(path: Path, checkpoint_path: Path, context: Context = QUIET) -> AgreementReport:
@@ -93,8 +105,8 @@ def validate_file(path: Path, checkpoint_path: Path, context: Context = QUIET) -
         AgreementError: the file cannot be run or gives NaN or Inf.
     """
     context.step(f"reading {checkpoint_path.name}")
-    checkpoint = checkpoint_from_file(checkpoint_path)
     proto = load_onnx(path)
+    checkpoint = checkpoint_from_file(checkpoint_path, metadata_of(proto).get(WEIGHTS_KEY))
     _check_same_network(proto, path, checkpoint)
     hashes = (sha256_of(path), checkpoint.sha256)
     if has_uint8_io(proto):

@@ -17,6 +17,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import EPFail, NotImplemented
 
 from drsformer.contract import CHANNELS
 from drsformer.errors import ModelError, ProviderError
+from drsformer.files import lost_weights
 
 from ..options import RunOptions
 from .base import EXPORT_IT, TensorInfo, reason_of
@@ -152,7 +153,8 @@ def _open(
         ) from error
     except Exception as error:  # ONNX Runtime's exceptions have no closer common base
         raise ModelError(
-            f"{path} is not a usable ONNX model: {reason_of(error)}; {EXPORT_IT}"
+            lost_weights(str(error), path)
+            or f"{path} is not a usable ONNX model: {reason_of(error)}; {EXPORT_IT}"
         ) from error
     check_in_use(provider, session.get_providers())
     session.disable_fallback()  # in the middle of a run

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from drsformer.errors import ModelError, ProviderError
 from drsformer.extras import installing
+from drsformer.files import lost_weights
 
 from ..options import Precision, RunOptions
 from .base import EXPORT_IT, TensorInfo, reason_of
@@ -69,7 +70,8 @@ class OpenVinoBackend:
             return self._core.read_model(self._path)
         except Exception as error:  # OpenVINO's exceptions have no closer common base
             raise ModelError(
-                f"{self._path} is not a usable ONNX model: {reason_of(error)}; {EXPORT_IT}"
+                lost_weights(str(error), self._path)
+                or f"{self._path} is not a usable ONNX model: {reason_of(error)}; {EXPORT_IT}"
             ) from error
 
 
