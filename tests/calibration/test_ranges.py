@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from drsformer.calibration import ranges
-from drsformer.calibration.clipping import amax_of
+from drsformer.calibration.clipping import amax_of, shared_scale
 from drsformer.calibration.quantize import FP8, INT8, quantized_values
 from drsformer.calibration.ranges import BINS, Histogram, histograms
 from drsformer.calibration.scales import Scales, TensorScale, check_belongs, scales_from_file
@@ -44,6 +44,31 @@ def test_minmax_clips_nothing_and_percentile_the_rarest() -> None:
     values = np.concatenate([np.linspace(0, 1, 100_000), [50.0]])
     assert amax_of(histogram(values), "minmax", INT8) == 50.0
     assert 1.0 <= amax_of(histogram(values), "percentile", INT8) < 1.1
+
+
+def test_the_percentile_leaves_out_one_value_in_ten_thousand() -> None:
+    values = np.linspace(0, 1, 100_000)
+    assert amax_of(histogram(values), "percentile", INT8) == pytest.approx(0.9999, abs=1 / BINS)
+
+
+def test_the_largest_magnitude_is_that_of_all_images() -> None:
+    assert histogram(np.array([5.0]), np.array([1.0, 2.0])).largest == 5.0
+
+
+def test_mse_clips_a_lone_outlier_far_below_half_of_it() -> None:
+    values = histogram(np.append(np.random.default_rng(0).uniform(-1, 1, 100_000), 7.0))
+    # n (c / 127)^2 / 12 + (7 - c)^2 is least at c = 7 / (1 + n / 12 / 127^2)
+    assert amax_of(values, "mse", INT8) == pytest.approx(4.6, abs=0.2)
+    values.counts[: BINS // 2] *= 5
+    assert amax_of(values, "mse", INT8) == pytest.approx(1.95, abs=0.2)
+
+
+def test_shared_scales_are_few_and_at_most_9_percent_off() -> None:
+    scales = np.exp(np.random.default_rng(0).uniform(-9, 2, 10_000))
+    shared = np.array([shared_scale(scale) for scale in scales])
+    ratio = np.maximum(shared / scales, scales / shared)
+    assert 1.08 < ratio.max() <= 2 ** (1 / 8)
+    assert len(set(shared)) <= 4 * 11 / np.log(2) + 2
 
 
 def test_mse_weighs_an_outlier_against_coarse_steps() -> None:

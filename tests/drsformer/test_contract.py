@@ -77,6 +77,17 @@ def test_contract_survives_json():
 
 
 @pytest.mark.parametrize(
+    ("field", "value"),
+    [("layout", "NHWC"), ("value_range", [0.0, 255.0]), ("multiple_of", 16), ("padding", "zeros"),
+     ("output_range", "any"), ("rounding", "half up"), ("input_name", "x"), ("dtype", "int8")],
+)  # fmt: skip
+def test_each_rule_of_a_contract_counts(field, value):
+    text = json.dumps(json.loads(CONTRACT.to_json()) | {field: value})
+    with pytest.raises(ModelError, match=f"its contract says {field} = "):
+        contract_from_json(text, source="model.onnx")
+
+
+@pytest.mark.parametrize(
     "text", ["", "{}", "[]", "null", json.dumps(json.loads(CONTRACT.to_json()) | {"color": "BGR"})]
 )
 def test_a_contract_that_we_cannot_obey_is_refused(text):

@@ -184,6 +184,8 @@ def test_a_strip_thinner_than_the_overlap_is_refused_by_uniform_tiles_only() -> 
     with pytest.raises(ShapeError, match="padded to 24x304, leaves square tiles of 24 pixels"):
         derain_tiles(image, same, Tiling(64, 32), None)
     np.testing.assert_array_equal(derain_tiles(image, same, Tiling(64, 32, "feather"), None), image)
+    with pytest.raises(ShapeError, match="not more than the overlap of 24"):  # no step forward
+        derain_tiles(image, same, Tiling(64, 24), None)
 
 
 def test_progress_counts_every_tile() -> None:

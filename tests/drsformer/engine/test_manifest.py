@@ -89,6 +89,19 @@ def test_a_truncated_engine_is_refused(engine: Path) -> None:
         manifest_of(engine)
 
 
+def test_an_engine_with_more_behind_it_is_refused(engine: Path) -> None:
+    engine.write_bytes(engine.read_bytes() + b"more")
+    with pytest.raises(EngineError, match="has 11 bytes, and x.engine.json says 7"):
+        manifest_of(engine)
+
+
+def test_every_digit_of_the_hash_counts(engine: Path) -> None:
+    found = sha256_of(engine)
+    edit(engine, engine_sha256=found[:-1] + ("0" if found[-1] != "0" else "1"))
+    with pytest.raises(EngineError, match="damaged, or another engine"):
+        manifest_of(engine)
+
+
 def test_a_flipped_byte_is_refused(engine: Path) -> None:
     engine.write_bytes(b"engine?")
     with pytest.raises(EngineError, match="has SHA-256 .* says .*: damaged, or another engine"):
@@ -110,6 +123,7 @@ def test_a_flipped_byte_is_refused(engine: Path) -> None:
         {"engine_bytes": "7"},
         {"built_on": {"gpu": "x", "moon": 1}},
         {"profiles": [{k: [-1, 3, 8, 8] for k in ("min", "opt", "max")}]},
+        {"profiles": [{"min": [0, 3, 8, 8], "opt": [1, 3, 8, 8], "max": [1, 3, 8, 8]}]},
         {"profiles": [{k: [1, 5, 8, 8] for k in ("min", "opt", "max")}]},
         {"profiles": [{k: [1.5, 3, 8, 8] for k in ("min", "opt", "max")}]},
         {"profiles": [{k: [float("inf"), 3, 8, 8] for k in ("min", "opt", "max")}]},
@@ -177,8 +191,8 @@ def test_a_pre_release_is_a_version_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("version", "fine"),
-    [("10.3.0.27", True), ("10.16.1.11", True), ("11.4.1.2", True), ("12.0.0.1", False),
-     ("10.2.0.1", False), ("9.9.0.0", False)],
+    [("10.3.0.27", True), ("10.3.0.20", True), ("10.16.1.11", True), ("11.4.1.2", True),
+     ("12.0.0.1", False), ("10.2.0.1", False), ("9.9.0.0", False)],
 )  # fmt: skip
 def test_a_version_compatible_engine_runs_forward_to_the_next_major(
     version: str, fine: bool
@@ -195,6 +209,8 @@ def test_another_gpu_is_refused_with_both_named() -> None:
     MANIFEST.check_gpu("Orin", "8.7", ENGINE)
     with pytest.raises(EngineError, match=r"capability 8\.7, and here is NVIDIA H100 with 9\.0"):
         MANIFEST.check_gpu("NVIDIA H100", "9.0", ENGINE)
+    with pytest.raises(EngineError, match="here is an RTX GPU with 8.9"):  # of the same major
+        MANIFEST.check_gpu("an RTX GPU", "8.9", ENGINE)
 
 
 def test_newer_gpus_are_fine_where_the_engine_says_so() -> None:
