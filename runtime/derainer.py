@@ -6,6 +6,7 @@
 Several threads may use one Derainer at once; they then share the threads of the backend.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -32,6 +33,7 @@ from .options import Precision, RunOptions
 from .tiles import OnTile, derain_tiles
 from .tiling import Blend, Tiling
 
+log = logging.getLogger(__name__)
 # A batch pays off while images are small; above these bounds it only costs memory.
 MAX_BATCH = 8
 MAX_BATCH_PIXELS = 2**19
@@ -44,7 +46,7 @@ class Derainer:
         path: the model file.
         contract: the interface read from it.
         provider: the name of the execution provider in use.
-        tiling: how images are cut, or None for whole images.
+        tiling: how images are cut; None where only those are that the model does not take whole.
     """
 
     def __init__(
@@ -69,7 +71,8 @@ class Derainer:
             device: CUDA ordinal of the GPU that runs an engine, or ONNX Runtime's "cuda" or
                 "tensorrt"; None for the first. It becomes the current CUDA device of each thread
                 that calls `derain`.
-            tile: longest side of a tile, pixels, a multiple of 8; None for whole images.
+            tile: longest side of a tile, pixels, a multiple of 8; None for whole images, or, with a
+                model that does not take them, for tiles of the largest size that it takes.
             overlap: pixels that neighbouring tiles share; without `tile` it has no effect.
             blend: "uniform" is the authors' rule, "feather" leaves no seams.
 
@@ -81,6 +84,7 @@ class Derainer:
         """
         self.path = Path(path)
         self.tiling = None if tile is None else Tiling(tile, overlap, blend)
+        self._overlap, self._blend, self._said = overlap, blend, False
         self._model: Model | None = Model(
             self.path, RunOptions(provider, threads, precision, device)
         )
@@ -103,20 +107,24 @@ class Derainer:
         """
         model = self._opened()
         check_image(image)
-        if self.tiling is not None:
+        fitted = model.limits.enlarged(image)
+        tiling = self._tiling_of(fitted, model)
+        self._say_once(image, fitted, tiling)
+        if tiling is not None:
             network = model.run_pixels if model.takes_pixels else model.run
-            return derain_tiles(
-                image,
+            result = derain_tiles(
+                fitted,
                 network,
-                self.tiling,
+                tiling,
                 on_tile,
                 at_once=model.concurrency,
                 pixels=model.takes_pixels,
             )
-        (result,) = _derain_together([image], model)
-        if on_tile:
-            on_tile(1, 1)
-        return result
+        else:
+            (result,) = _derain_together([fitted], model)
+            if on_tile:
+                on_tile(1, 1)
+        return result if fitted is image else cast(SomeImage, cropped(result, like=image))
 
     def derain_batch(self, images: Sequence[Image]) -> list[Image]:
         """Derain several images; those of equal padded size share network calls.
@@ -133,7 +141,7 @@ class Derainer:
         """
         model = self._opened()
         _check_images(images)
-        if self.tiling is not None:
+        if self.tiling is not None or not all(self._fits(image, model) for image in images):
             return [self.derain(image) for image in images]
         results: dict[int, Image] = {}
         for indices in _batches(images, model.largest_batch or MAX_BATCH):
@@ -173,6 +181,27 @@ class Derainer:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _tiling_of(self, image: Image, model: Model) -> Tiling | None:
+        """Return how an image, as large as the model wants it at least, is cut; None for whole."""
+        return self.tiling or model.limits.tiling_for(image, self._overlap, self._blend)
+
+    def _fits(self, image: Image, model: Model) -> bool:
+        """Whether the model takes an image as it is."""
+        return model.limits.enlarged(image) is image and self._tiling_of(image, model) is None
+
+    def _say_once(self, image: Image, fitted: Image, tiling: Tiling | None) -> None:
+        """Tell the user once that images of this size are not what the model is made for."""
+        fits = fitted is image and (tiling is None or self.tiling is not None)
+        if fits or self._said:
+            return
+        self._said = True
+        log.warning(
+            "%s takes %s: smaller images are padded by reflection and cropped, larger ones cut "
+            "into tiles, which changes the result a little",
+            self.path,
+            self._opened().limits.text(),
+        )
 
     def _opened(self) -> Model:
         if self._model is None:

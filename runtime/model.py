@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from drsformer.contract import (
     CHANNELS,
+    CONTRACT,
     METADATA_KEY,
     Batch,
     Contract,
@@ -24,6 +25,7 @@ from drsformer.files import check_readable
 
 from .backends.base import EXPORT_IT, TensorInfo, reason_of
 from .backends.providers import open_backend
+from .fitting import Limits
 from .options import RunOptions
 
 
@@ -38,6 +40,7 @@ class Model:
         batch: the only batch size that the model takes, or None for any.
         height: the only input height that the model takes, pixels, or None for any multiple of 8.
         width: the only input width that the model takes, pixels, or None for any multiple of 8.
+        limits: the smallest and the largest sizes that it takes.
     """
 
     def __init__(self, path: Path, options: RunOptions) -> None:
@@ -55,6 +58,7 @@ class Model:
         try:
             self.contract = self._read_contract()
             self.batch, self.height, self.width = self._check_tensors()
+            self.limits = self._limits()
         except BaseException:
             self._backend.close()
             raise
@@ -180,6 +184,16 @@ class Model:
             )
         sizes = dict(zip(self.contract.layout, inputs[0].shape, strict=True))
         return sizes["N"], sizes["H"], sizes["W"]
+
+    def _limits(self) -> Limits:
+        """Return the sizes that the model takes, by its shape or an engine's range."""
+        fed = self._backend.inputs[0]
+        axes = [self.contract.layout.index(axis) for axis in "HW"]
+        if fed.least is not None and fed.most is not None:
+            (low, wide), (high, far) = ([sizes[a] for a in axes] for sizes in (fed.least, fed.most))
+            return Limits((low, wide), (high, far))
+        any_size = CONTRACT.multiple_of
+        return Limits((self.height or any_size, self.width or any_size), (self.height, self.width))
 
 
 def _describe(tensors: Sequence[TensorInfo]) -> str:

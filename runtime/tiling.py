@@ -49,11 +49,14 @@ class Tiling:
         tile: longest side of a tile, pixels; a multiple of 8.
         overlap: pixels that neighbouring tiles share at least; 0 <= overlap < tile.
         blend: how the results of overlapping tiles are joined.
+        exact: height and width of every tile, for a model that takes no others; no image that is
+            cut is smaller. None where tiles may be smaller than `tile`.
     """
 
     tile: int
     overlap: int = 32
     blend: Blend = "uniform"
+    exact: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Raise ShapeError for settings that fit no image."""
@@ -75,6 +78,8 @@ class Tiling:
         Raises:
             ShapeError: uniform tiles, cut to the shorter side, would not exceed the overlap.
         """
+        if self.exact is not None:
+            return self._axis(height, self.exact[0]), self._axis(width, self.exact[1])
         if self.blend == "feather":
             return self._axis(height, min(self.tile, height)), self._axis(
                 width, min(self.tile, width)

@@ -69,6 +69,18 @@ def write_model(
     return path
 
 
+def write_identity(path: Path, shape: Sequence[int | str]) -> Path:
+    """Write a model of our contract whose output is its input."""
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name in (CONTRACT.input_name, CONTRACT.output_name)]  # fmt: skip
+    node = helper.make_node("Identity", [CONTRACT.input_name], [CONTRACT.output_name])
+    graph = helper.make_graph([node], "test", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    helper.set_model_props(model, {METADATA_KEY: CONTRACT.to_json()})
+    onnx.save(model, path)
+    return path
+
+
 def write_overflowing(source: Path, path: Path) -> Path:
     """Write a copy of the tiny model whose values, not its weights, lie beyond float16."""
     proto = onnx.load(source)

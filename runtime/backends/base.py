@@ -17,12 +17,16 @@ class TensorInfo:
     Attributes:
         name: the name in the file.
         dtype: numpy's name of the element type, such as "float32".
-        shape: the sizes; None where the model takes any.
+        shape: the sizes; None where the model takes several.
+        least: the smallest sizes that an engine takes; None where any is taken.
+        most: the largest sizes that an engine takes; None where any is taken.
     """
 
     name: str
     dtype: str
     shape: tuple[int | None, ...]
+    least: tuple[int, ...] | None = None
+    most: tuple[int, ...] | None = None
 
 
 class Backend(Protocol):

@@ -127,7 +127,9 @@ class EngineBackend:
             ranges[0][0] if len({size for pair in ranges for size in pair}) == 1 else None
             for ranges in sizes
         )
-        return TensorInfo(name, self.manifest.contract.dtype, shape)
+        least = tuple(map(min, zip(*(p.min for p in profiles), strict=True)))
+        most = tuple(map(max, zip(*(p.max for p in profiles), strict=True)))
+        return TensorInfo(name, self.manifest.contract.dtype, shape, least, most)
 
 
 class _ShapedStream:

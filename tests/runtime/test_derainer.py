@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ from drsformer.contract import CONTRACT
 from drsformer.errors import ModelError, ShapeError
 from drsformer.runtime import Derainer
 from drsformer.runtime.derainer import MAX_BATCH, _batches
+from drsformer.runtime.tiling import Blend
 
-from ..samples import noise, write_model
+from ..samples import noise, write_identity, write_model
 
 
 @pytest.fixture(scope="module")
@@ -162,22 +164,50 @@ def test_a_fixed_size_takes_that_padded_size(tiny_onnx: Path, tmp_path: Path) ->
         np.testing.assert_array_equal(derainer.derain(image), free.derain(image))
 
 
-def test_another_size_than_the_fixed_one_is_refused_naming_both(tmp_path: Path) -> None:
-    fixed = write_model(tmp_path / "fixed.onnx", ("batch", 3, "height", 56))
-    with (
-        Derainer(fixed) as derainer,
-        pytest.raises(ShapeError, match="is 40x64 .* was exported for anyx56 only; export it"),
-    ):
-        derainer.derain(blank(37, 57))
+SIZES = [(40, 40), (1, 1), (64, 64), (60, 200), (200, 30), (481, 321), (64, 300)]
 
 
-def test_a_model_for_square_tiles_asks_for_tiling(tmp_path: Path) -> None:
-    fixed = write_model(tmp_path / "tile.onnx", ("batch", 3, 64, 64))
+@pytest.mark.parametrize("shape", [(1, 3, 64, 64), (1, 3, 40, 72), ("batch", 3, "height", 56)])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+@pytest.mark.parametrize("blend", ["uniform", "feather"])
+def test_a_model_of_one_size_takes_any_image(
+    shape: tuple[int | str, ...], size: tuple[int, int], blend: Blend, tmp_path: Path
+) -> None:
+    """The network changes nothing here, so what is padded, cut and joined must be the image."""
+    fixed = write_identity(tmp_path / "fixed.onnx", shape)
+    image = noise(*size)
+    with Derainer(fixed, threads=1, blend=blend) as derainer:
+        np.testing.assert_array_equal(derainer.derain(image), image)
+        (together,) = derainer.derain_batch([image])
+        np.testing.assert_array_equal(together, image)
+
+
+def test_a_small_image_is_padded_by_reflection_and_cropped(tiny_onnx: Path, tmp_path: Path) -> None:
+    fixed = write_model(tmp_path / "fixed.onnx", (1, 3, 64, 64))
+    image = noise(37, 30)
+    padded = np.pad(image, ((0, 27), (0, 34), (0, 0)), mode="reflect")
+    with Derainer(fixed, threads=1) as derainer:
+        np.testing.assert_array_equal(derainer.derain(image), derainer.derain(padded)[:37, :30])
+
+
+def test_a_size_that_the_model_is_not_made_for_is_said_once(tmp_path: Path, caplog: Any) -> None:
+    fixed = write_model(tmp_path / "fixed.onnx", (1, 3, 64, 64))
+    with Derainer(fixed, threads=1) as derainer:
+        derainer.derain(noise(64, 64))
+        assert caplog.messages == []
+        for size in ((30, 30), (100, 100), (20, 200)):
+            derainer.derain(noise(*size))
+    (said,) = caplog.messages
+    assert f"{fixed} takes 64x64: smaller images are padded" in said
+
+
+def test_tiles_of_another_size_than_the_models_are_refused(tmp_path: Path) -> None:
+    fixed = write_model(tmp_path / "fixed.onnx", (1, 3, 64, 64))
     with (
-        Derainer(fixed) as derainer,
-        pytest.raises(ShapeError, match="exported for 64x64 only; use --tile 64"),
+        Derainer(fixed, tile=40) as derainer,
+        pytest.raises(ShapeError, match="is 40x40 .* was exported for 64x64 only; use --tile 64"),
     ):
-        derainer.derain(blank(100, 200))
+        derainer.derain(noise(100, 200))
 
 
 def test_a_model_for_square_tiles_runs_with_tiling(tiny_onnx: Path, tmp_path: Path) -> None:

@@ -241,3 +241,13 @@ def test_a_validation_uses_and_names_the_device_asked_for(
     with pytest.raises(EngineError, match=r"x\.engine failed on GPU 1 \(Double\): "):
         compared_on_gpu(engine, manifest_of(engine), onnx.ModelProto(), found, QUIET)
     assert double.devices == {1} and double.leaks() == {}
+
+
+def test_images_are_fitted_to_the_range_of_an_engine(engine: Path, install: Install) -> None:
+    install(Gpu())
+    profile = Profile((1, 3, 32, 32), (1, 3, 64, 64), (1, 3, 64, 96))
+    manifest_path(engine).write_text(replace(manifest_of(engine), profiles=(profile,)).to_json())
+    with Derainer(engine) as derainer:
+        for size in ((8, 8), (40, 50), (64, 96), (20, 300), (200, 200)):
+            image = noise(*size).astype(np.uint8)
+            assert np.array_equal(derainer.derain(image), image)
