@@ -3,13 +3,16 @@
     with Derainer("derain.onnx") as derainer:
         clean = derainer.derain(rainy)          # uint8 (H, W, 3) RGB, the same size back
 
-Several threads may use one Derainer at once; they then share the threads of the backend.
+Several threads may use one Derainer at once; they then share the threads of the backend. A pickled
+one is opened again where it arrives. A forked process opens it again too, with ONNX Runtime on the
+CPU; what else runs models does not survive a fork, and one sentence says so.
 """
 
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import cast
 
@@ -30,10 +33,13 @@ from drsformer.errors import ModelError, ShapeError
 from .bounded_map import bounded_map
 from .model import Model
 from .options import Precision, RunOptions
+from .processes import forget_after_fork
 from .tiles import OnTile, derain_tiles
 from .tiling import Blend, Tiling
 
 log = logging.getLogger(__name__)
+SURVIVES_FORK = "cpu"  # the provider whose models can be opened again in a forked process
+_OPENING = Lock()
 # A batch pays off while images are small; above these bounds it only costs memory.
 MAX_BATCH = 8
 MAX_BATCH_PIXELS = 2**19
@@ -85,11 +91,12 @@ class Derainer:
         self.path = Path(path)
         self.tiling = None if tile is None else Tiling(tile, overlap, blend)
         self._overlap, self._blend, self._said = overlap, blend, False
-        self._model: Model | None = Model(
-            self.path, RunOptions(provider, threads, precision, device)
-        )
+        self._options = RunOptions(provider, threads, precision, device)
+        self._inherited = False  # from the process that this one was forked from
+        self._model: Model | None = Model(self.path, self._options)
         self.contract = self._model.contract
         self.provider = self._model.provider
+        forget_after_fork(self)
 
     def derain(self, image: SomeImage, on_tile: OnTile | None = None) -> SomeImage:
         """Derain one image.
@@ -168,7 +175,24 @@ class Derainer:
         """Free the model; closing twice does nothing."""
         if self._model is not None:
             self._model.close()
-        self._model = None
+        self._model, self._inherited = None, False
+
+    def forget(self) -> Model | None:
+        """Give up the model of the process that this one was forked from; see `processes`."""
+        model, self._model = self._model, None
+        self._inherited = self._inherited or model is not None
+        return model
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what is pickled: everything but the opened model."""
+        self._opened()
+        return vars(self) | {"_model": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Open the model again; raises as opening does."""
+        vars(self).update(state)
+        self._model = Model(self.path, self._options)
+        forget_after_fork(self)
 
     def __enter__(self) -> "Derainer":
         self._opened()
@@ -198,15 +222,28 @@ class Derainer:
         self._said = True
         log.warning(
             "%s takes %s: smaller images are padded by reflection and cropped, larger ones cut "
-            "into tiles, which changes the result a little",
+            "into tiles, which changes the result",
             self.path,
             self._opened().limits.text(),
         )
 
     def _opened(self) -> Model:
+        if self._inherited:
+            self._open_after_fork()
         if self._model is None:
             raise ModelError(f"the Derainer of {self.path} was closed; open a new one")
         return self._model
+
+    def _open_after_fork(self) -> None:
+        if self.provider != SURVIVES_FORK:
+            raise ModelError(
+                f"{self.path} was opened with {self.provider!r} before this process was forked, "
+                "which that does not survive; open it in the new process, or start processes with "
+                "multiprocessing's 'spawn'"
+            )
+        with _OPENING:  # two threads may come here at once
+            if self._inherited:
+                self._model, self._inherited = Model(self.path, self._options), False
 
 
 def _derain_together(images: Sequence[SomeImage], model: Model) -> list[SomeImage]:

@@ -2,7 +2,7 @@
 
 A side shorter than the model takes is padded by reflection, and the result is cropped; a longer one
 is cut into tiles of the longest side that the model takes. The network's attention looks at its
-whole input, so both change the result a little (docs/numerics.md has the figures).
+whole input, so both change the result (docs/numerics.md has the figures).
 """
 
 from dataclasses import dataclass, replace
