@@ -69,21 +69,22 @@ _OPTIONS = (
         "--tile",
         type=int,
         help="Side of the tiles that images are cut into, pixels, a multiple of 8; smaller "
-        "where the image is smaller.  [default: images are not cut]",
+        "where the image is smaller.  [default: the largest size that the model takes, whole "
+        "images where it takes any]",
     ),
     click.option(
         "--overlap",
         type=int,
         default=32,
         show_default=True,
-        help="Pixels that neighbouring tiles share; only with --tile.",
+        help="Pixels that neighbouring tiles share.",
     ),
     click.option(
         "--blend",
         type=click.Choice(get_args(Blend)),
         default="uniform",
         show_default=True,
-        help="How overlapping tiles are joined; only with --tile. uniform: the authors' mean of "
+        help="How overlapping tiles are joined. uniform: the authors' mean of "
         "square tiles; feather: a fade without seams.",
     ),
 )

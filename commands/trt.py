@@ -125,8 +125,8 @@ class TrtOptions:
               f"[default: SM {', '.join(RTX_DEFAULT)} and newer, not 9.0; with TensorRT, the GPU "
               "of this machine]")  # fmt: skip
 @click.option("--shapes", multiple=True, help="Input size: HEIGHTxWIDTH, tile (512x512), 720p, "
-              "1080p, 4k, or MIN:OPT:MAX of these; repeatable.  [default: tile, for `run --tile "
-              "512`]")  # fmt: skip
+              "1080p, 4k, or MIN:OPT:MAX of these; repeatable.  [default: tile; `run` cuts larger "
+              "images into tiles]")  # fmt: skip
 @click.option("--batch", default="1", show_default=True,
               help="Number of images per run, or MIN:OPT:MAX.")  # fmt: skip
 @click.option("--io", type=click.Choice(get_args(IO)), help="Type of input and output; uint8: "
