@@ -73,37 +73,33 @@ def weights_in(content: Any, path: Path, wanted: str | None = None) -> FoundWeig
     Raises:
         CheckpointError: there are none, or none of this name, or they are no plain tensors.
     """
-    candidates = list(_candidates(content))
-    if not candidates:
-        part = _PART.search(path.name)
-        if part:
-            raise CheckpointError(
-                f"{path} is part {int(part[1])} of {int(part[2])} of a checkpoint, and not the one "
-                "that begins it; save the weights in one file: torch.save(model.state_dict(), ...)"
-            )
-        candidates = [_largest(content, path)]
-    if wanted is None:
-        chosen = min(candidates, key=_preference)
-    else:
-        named = [one for one in candidates if one.name == wanted]
-        if not named:
-            names = ", ".join(one.name or "(bare)" for one in candidates)
-            raise CheckpointError(f"{path} has no weights under {wanted!r}; it has: {names}")
-        chosen = named[0]
+    candidates = list(_candidates(content)) or [_largest(content, path)]
+    chosen = _chosen(candidates, path, wanted)
+    rest = [one for one in candidates if one is not chosen]
     state, counters, others = _sorted_out(chosen, path)
+    beside = [name for name in others if not any(name.startswith(one.prefix) for one in rest)]
     remarks = []
-    rest = [one.name for one in candidates if one is not chosen]
     if rest and wanted is None:
         remarks.append(
             f"took the weights under {chosen.name or 'no name'}; there are others: "
-            + ", ".join(f"--weights {name}" for name in rest)
+            + ", ".join(f"--weights {one.name}" for one in rest)
         )
-    others = [name for name in others if not any(name.startswith(one.prefix) for one in candidates
-                                                 if one is not chosen)]  # fmt: skip
-    for left_out, what in ((counters, "no weights"), (others, "not of the network")):
-        if left_out:
-            remarks.append(f"left out what is {what} ({len(left_out)}): {some(left_out)}")
+    if counters:
+        remarks.append(f"left out because they are no weights: {some(counters)}")
+    if beside:
+        remarks.append(f"left out because they are not of the network: {some(beside)}")
     return FoundWeights(chosen.name, state, tuple(remarks))
+
+
+def _chosen(candidates: list[_Candidate], path: Path, wanted: str | None) -> _Candidate:
+    """Return the weights of this name, or the plain ones."""
+    if wanted is None:
+        return min(candidates, key=_preference)
+    for candidate in candidates:
+        if candidate.name == wanted:
+            return candidate
+    names = ", ".join(one.name or "(bare)" for one in candidates)
+    raise CheckpointError(f"{path} has no weights under {wanted!r}; it has: {names}")
 
 
 def some(names: list[str]) -> str:
@@ -145,6 +141,12 @@ def _preference(candidate: _Candidate) -> tuple[bool, bool]:
 
 def _largest(content: Any, path: Path) -> _Candidate:
     """Return the container with the most tensors, to say what is wrong with it."""
+    part = _PART.search(path.name)
+    if part:
+        raise CheckpointError(
+            f"{path} is part {int(part[1])} of {int(part[2])} of a checkpoint, and not the one "
+            "that begins it; save the weights in one file: torch.save(model.state_dict(), ...)"
+        )
     found = [
         _Candidate(containers, "", entries)
         for containers, entries in _containers(content)

@@ -12,7 +12,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from threading import Lock
 from types import TracebackType
 from typing import cast
 
@@ -30,16 +29,15 @@ from drsformer.contract import (
 )
 from drsformer.errors import ModelError, ShapeError
 
+from . import processes
 from .bounded_map import bounded_map
 from .model import Model
 from .options import Precision, RunOptions
-from .processes import forget_after_fork
 from .tiles import OnTile, derain_tiles
 from .tiling import Blend, Tiling
 
 log = logging.getLogger(__name__)
 SURVIVES_FORK = "cpu"  # the provider whose models can be opened again in a forked process
-_OPENING = Lock()
 # A batch pays off while images are small; above these bounds it only costs memory.
 MAX_BATCH = 8
 MAX_BATCH_PIXELS = 2**19
@@ -96,7 +94,7 @@ class Derainer:
         self._model: Model | None = Model(self.path, self._options)
         self.contract = self._model.contract
         self.provider = self._model.provider
-        forget_after_fork(self)
+        processes.forget_after_fork(self)
 
     def derain(self, image: SomeImage, on_tile: OnTile | None = None) -> SomeImage:
         """Derain one image.
@@ -192,7 +190,7 @@ class Derainer:
         """Open the model again; raises as opening does."""
         vars(self).update(state)
         self._model = Model(self.path, self._options)
-        forget_after_fork(self)
+        processes.forget_after_fork(self)
 
     def __enter__(self) -> "Derainer":
         self._opened()
@@ -241,7 +239,7 @@ class Derainer:
                 "which that does not survive; open it in the new process, or start processes with "
                 "multiprocessing's 'spawn'"
             )
-        with _OPENING:  # two threads may come here at once
+        with processes.opening:  # two threads may come here at once
             if self._inherited:
                 self._model, self._inherited = Model(self.path, self._options), False
 

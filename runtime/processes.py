@@ -8,6 +8,7 @@ inherited model is therefore neither used nor freed.
 import ctypes
 import os
 import sys
+from threading import Lock
 from typing import Protocol
 from weakref import WeakSet
 
@@ -20,6 +21,7 @@ class Inherits(Protocol):
         ...
 
 
+opening = Lock()  # held while a model is opened again
 _opened: WeakSet[Inherits] = WeakSet()
 
 
@@ -29,6 +31,8 @@ def forget_after_fork(holder: Inherits) -> None:
 
 
 def _after_fork() -> None:
+    global opening
+    opening = Lock()  # a thread that held the old one does not exist here
     for holder in list(_opened):
         # a reference that nobody gives back: not even the end of the program frees the model
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(holder.forget()))

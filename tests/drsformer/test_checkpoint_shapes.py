@@ -105,16 +105,16 @@ def test_weights_are_found_whatever_wraps_them(shape: str, state: State, tmp_pat
 COUNTERS: dict[str, tuple[Callable[[State], Any], str]] = {
     "thop": (
         lambda s: {"params": {**s, "total_ops": torch.zeros(1), "latent.0.total_params": SCALAR}},
-        "left out what is no weights (2): total_ops, latent.0.total_params",
+        "left out because they are no weights: total_ops, latent.0.total_params",
     ),
     "averaged model": (
         lambda s: {**prefixed(s, "module."), "n_averaged": SCALAR},
-        "left out what is no weights (1): n_averaged",
+        "left out because they are no weights: n_averaged",
     ),
-    "unknown whole number": (lambda s: {**s, "seen.images": SCALAR}, "(1): seen.images"),
+    "unknown whole number": (lambda s: {**s, "seen.images": SCALAR}, "no weights: seen.images"),
     "another network": (
         lambda s: {"state_dict": {**prefixed(s, "model."), "loss.vgg.weight": torch.ones(3)}},
-        "left out what is not of the network (1): loss.vgg.weight",
+        "left out because they are not of the network: loss.vgg.weight",
     ),
 }
 
