@@ -79,7 +79,9 @@ def main(checkpoint: Path, output: Path) -> None:
     write_report(output, __file__, checkpoint, side=SIDE, sizes=found)
     table = Table("image and rain", "model of any size", "PSNR", "gain", "its gain", title="dB")
     for size, values in found.items():
-        table.add_row(size, *(str(value or "equal") for value in values.values()))
+        table.add_row(
+            size, *("equal" if value is None else str(value) for value in values.values())
+        )
     Console().print(table)
 
 

@@ -44,9 +44,9 @@ _NUMPY_CALLS = [
     for value, name in ((np.float64(), "scalar"), (np.zeros(1), "_reconstruct"))
     for package in ("numpy.core", "numpy._core")
 ]
-_DTYPES = [
+_DTYPES = [  # of numbers, texts and dates; what the others hold is not plain, as a pointer
     kind for name in dir(np.dtypes)
-    if name.endswith("DType") and name != "ObjectDType"  # which could hold anything
+    if name.endswith("DType") and name not in ("ObjectDType", "VoidDType", "StringDType")
     and isinstance(kind := getattr(np.dtypes, name), type)
 ]  # fmt: skip
 # what else training scripts keep beside weights: settings, paths, dates and counts

@@ -76,8 +76,8 @@ def weights_in(content: Any, path: Path, wanted: str | None = None) -> FoundWeig
     candidates = list(_candidates(content)) or [_largest(content, path)]
     chosen = _chosen(candidates, path, wanted)
     rest = [one for one in candidates if one is not chosen]
-    state, counters, others = _sorted_out(chosen, path)
-    beside = [name for name in others if not any(name.startswith(one.prefix) for one in rest)]
+    in_same_place = [one.prefix for one in rest if one.containers == chosen.containers]
+    state, counters, beside = _sorted_out(chosen, in_same_place, path)
     remarks = []
     if rest and wanted is None:
         remarks.append(
@@ -170,16 +170,25 @@ def _containers(
         yield from _containers(value, (*above, str(key)), seen | {id(content)})
 
 
-def _sorted_out(candidate: _Candidate, path: Path) -> tuple[State, list[str], list[str]]:
-    """Return the tensors under the prefix, and the names of counters and of other tensors."""
+def _sorted_out(
+    candidate: _Candidate, other_prefixes: list[str], path: Path
+) -> tuple[State, list[str], list[str]]:
+    """Return the tensors under the prefix, and the names of counters and of other tensors.
+
+    Other weights in the same container, which are named already, are left out.
+    """
+    longer = tuple(one for one in other_prefixes if len(one) > len(candidate.prefix))
     state: State = {}
     counters, others, odd = [], [], []
     for name, value in candidate.entries.items():
-        if isinstance(value, Mapping):
+        inside = name.startswith(candidate.prefix)
+        if isinstance(value, Mapping) or name.startswith(
+            longer if inside else tuple(other_prefixes)
+        ):
             continue
         if _is_counter(name, value):
             counters.append(name)
-        elif not name.startswith(candidate.prefix):
+        elif not inside:
             others.append(name)
         elif _is_plain(value):
             state[name.removeprefix(candidate.prefix)] = value

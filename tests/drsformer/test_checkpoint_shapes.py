@@ -119,6 +119,14 @@ COUNTERS: dict[str, tuple[Callable[[State], Any], str]] = {
 }
 
 
+def test_what_is_left_out_is_named_beside_other_weights_too(state: State, tmp_path: Path) -> None:
+    wrapped = {**prefixed(state, "model."), "loss.vgg.weight": torch.ones(3)}
+    content = {"params": wrapped, "params_ema": halved(state)}
+    checkpoint = checkpoint_from_file(saved(content, tmp_path / "checkpoint"), "params.model")
+    (said,) = checkpoint.remarks
+    assert said.endswith("not of the network: loss.vgg.weight")
+
+
 @pytest.mark.parametrize("shape", COUNTERS)
 def test_what_is_left_out_is_named(shape: str, state: State, tmp_path: Path) -> None:
     make, remark = COUNTERS[shape]
@@ -132,6 +140,7 @@ SEVERAL: dict[str, tuple[Callable[[State], Any], str, str]] = {  # content, take
     "params": (lambda s: {"params_ema": halved(s), "params": s}, "params", "params_ema"),
     "state_dict": (lambda s: {"state_dict_ema": halved(s), "state_dict": s}, "state_dict",
                    "state_dict_ema"),
+    "flat": (lambda s: {**prefixed(halved(s), "ema."), **s}, "", "ema"),
     "prefixes": (lambda s: {**prefixed(halved(s), "ema_model."), **prefixed(s, "online_model.")},
                  "online_model", "ema_model"),
 }  # fmt: skip
@@ -144,7 +153,7 @@ def test_of_several_weights_one_is_taken_and_said(shape: str, state: State, tmp_
     checkpoint = checkpoint_from_file(path)
     assert checkpoint.container == taken
     assert checkpoint.remarks == (
-        f"took the weights under {taken}; there are others: --weights {other}",
+        f"took the weights under {taken or 'no name'}; there are others: --weights {other}",
     )
     assert torch.equal(checkpoint.state["output.weight"], state["output.weight"])
     asked = checkpoint_from_file(path, other)
@@ -209,6 +218,7 @@ def test_nothing_is_executed_by_what_is_allowed_beside_weights(
     for wrapped in (
         np.array([Evil()], dtype=object),
         argparse.Namespace(x=Evil()),
+        np.zeros(1, [("a", "f8")]),  # a structure could hold a pointer
     ):
         with pytest.raises(CheckpointError, match="could run code"):
             checkpoint_from_file(saved({"params": state, "x": wrapped}, tmp_path / "evil.pth"))
