@@ -6,15 +6,14 @@ Prints the CPU, then milliseconds a tile of 512x512 with a network that does not
 their ratio.
 """
 
-import platform
 import statistics
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from drsformer.contract import Batch, Image
+from drsformer.measuring.bench.report import machine
 from drsformer.runtime.tiles import derain_tiles
 from drsformer.runtime.tiling import Blend, Tiling
 
@@ -41,17 +40,9 @@ def seconds(image: Image, network: Any, tiling: Tiling, *, pixels: bool) -> floa
     return (time.perf_counter() - start) / tiles
 
 
-def cpu_name() -> str:
-    """Return the CPU's model, as Linux says it, or what Python knows."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    models = [line.split(": ", 1)[1] for line in lines if line.startswith("model name")]
-    return models[0] if models else platform.processor()
-
-
 def main() -> None:
     """Measure in turn and print."""
-    print(cpu_name())
+    print(machine()["processor"])
     image = np.random.default_rng(0).integers(0, 256, (2016, 2976, 3), np.uint8)
     for blend in BLENDS:
         tiling = Tiling(512, 32, blend)
