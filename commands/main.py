@@ -12,6 +12,7 @@ of the project that loads a module by name.
 No file is left half-written, whatever the exit code.
 """
 
+import gc
 import importlib
 import os
 import signal
@@ -24,6 +25,8 @@ import click
 from drsformer import __version__
 from drsformer.errors import DRSformerError, one_line
 from drsformer.extras import EXTRA_OF, installing
+
+from .imports import lasting_imports
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,8 @@ class LazyCommands(click.Group):
             # PyTorch's idle threads spin; beside another busy program an export took 170 s, not 9
             os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
-            module = importlib.import_module(f"drsformer.commands.{module_name}")
+            with lasting_imports():
+                module = importlib.import_module(f"drsformer.commands.{module_name}")
         except ModuleNotFoundError as error:
             raise _extra_missing(name, error) from error
         command = getattr(module, name)
@@ -173,6 +177,7 @@ def main() -> None:
             code = _fail(f"cannot print the results: {error.strerror}", 1)
     finally:
         signal.signal(signal.SIGTERM, former)
+    gc.freeze()  # the system takes all memory back at once; the interpreter would search it first
     sys.exit(code)
 
 

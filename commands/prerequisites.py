@@ -34,6 +34,7 @@ from drsformer.export.graph import load_onnx
 from drsformer.export.uint8_io import check_uint8_io, with_uint8_io
 from drsformer.files import sha256_of, written_whole
 
+from .imports import lasting_imports
 from .output import Output
 from .printing import converted_lines
 from .progress import progress
@@ -117,9 +118,9 @@ def exported(
     if source.suffix == ".onnx":
         _refuse_weights(source, weights)
         return source
-    # an ONNX file needs no torch, a checkpoint does
-    from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
-    from drsformer.export.onnx_from_model import ExportSettings
+    with lasting_imports():  # an ONNX file needs no torch, a checkpoint does
+        from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
+        from drsformer.export.onnx_from_model import ExportSettings
 
     path = beside.with_name(name or f"{source.stem}.onnx")
     if path == beside:

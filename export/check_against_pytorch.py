@@ -149,7 +149,7 @@ class PlainRunner(BaseRunner):  # type: ignore[misc]  # Polygraphy has no type i
             for stage in self.stages
         ]
         try:
-            with torch.inference_mode():
+            with torch.inference_mode(), _one_thread():
                 image = torch.from_numpy(feed_dict[CONTRACT.input_name])
                 outputs[CONTRACT.output_name] = self.model(image).contiguous().numpy()
         finally:
