@@ -16,7 +16,8 @@ from drsformer.runtime.evaluation import (
 )
 from drsformer.runtime.media.pairs import pairs_from_folders
 
-from .options import FILE, FOLDER
+from .models import opened_file
+from .options import FILE, FOLDER, WEIGHTS_HELP
 from .output import Output, output_options
 from .progress import progress
 from .run_options import DerainOptions, derain_options
@@ -32,6 +33,7 @@ MOST_ROWS = 20  # a longer table is printed with -v only
 @click.option(
     "--derained", type=FOLDER, help="Folder of derained images to measure, instead of MODEL."
 )
+@click.option("--weights", help=WEIGHTS_HELP)
 @derain_options
 @output_options(f"Print the table of all images even if there are more than {MOST_ROWS}.")
 def evaluate(
@@ -39,20 +41,25 @@ def evaluate(
     rainy: Path,
     clean: Path,
     derained: Path | None,
+    weights: str | None,
     options: DerainOptions,
     output: Output,
 ) -> None:
     """Measure how close derained images are to clean ones.
 
-    Give either MODEL, which derains the rainy images first, or --derained with the results.
+    Give either MODEL, an ONNX file, an engine or a checkpoint, which derains the rainy images
+    first, or --derained with the results.
 
     A pair has the same file name in both folders, apart from the ending. Y-PSNR and SSIM are those
     of the deraining literature: the luma of MATLAB's rgb2ycbcr, and an 11x11 Gaussian window.
     """
     if (model is None) == (derained is None):
         raise click.UsageError("give either MODEL or --derained DIR")
+    if weights and derained:
+        raise click.UsageError("--weights would have no effect with --derained.")
     pairs = pairs_from_folders(rainy, clean)
-    with options.open(model) if model else nullcontext() as derainer, progress() as context:
+    file = model and opened_file(model, options.run.provider, weights, output)
+    with options.open(file) if file else nullcontext() as derainer, progress() as context:
         if derainer:
             scores = evaluate_model(derainer, pairs, context)
         else:

@@ -70,8 +70,10 @@ COMMANDS = {
         "Measure the loss that a lower precision causes in each group of nodes.", "onnx"
     ),
     "trt": Command("Build a TensorRT or TensorRT-RTX engine.", "onnx,rtx", "export,rtx"),
-    "run": Command("Derain images, folders and videos."),
-    "evaluate": Command("Measure the Y-PSNR and SSIM of derained images."),
+    "run": Command("Derain images, folders and videos.", checkpoint_extra="export"),
+    "evaluate": Command(
+        "Measure the Y-PSNR and SSIM of derained images.", checkpoint_extra="export"
+    ),
     "bench": Command("Compare the speed of a checkpoint in several inference libraries.", "export"),
     "demo": Command(
         "Derain a photo with the checkpoint that comes with this package.", "export,calibration"

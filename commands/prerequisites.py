@@ -42,7 +42,7 @@ from .progress import progress
 # what is measured of a folder that is there to calibrate with: a full-size image takes minutes
 MOST_MEASURED = 4
 MEASURED_SIDE = CROP_SIDE
-MEASURED_SIDE_OF_TRT = 128  # a build must not wait for more; `convert` measures in full
+MEASURED_SIDE_OF_TRT = 96  # a build must not wait for more; `convert` measures in full
 TRIED_SIDE = 64  # pixels, of the crop that --no-evaluate runs
 PAIRS_HELP = (
     "Folder with input/ (rainy) and target/ (clean). A pair has the same file name in both "

@@ -1,6 +1,7 @@
 """`drs-export run`: derain images, folders and videos."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,45 +9,74 @@ import click
 from rich.text import Text
 
 from drsformer.errors import one_line
-from drsformer.runtime.derain_files import OutputSettings, Summary, derain_files
+from drsformer.runtime.derain_files import (
+    PREVIEW_SIDE,
+    OutputSettings,
+    Summary,
+    derain_files,
+)
+from drsformer.runtime.media.formats import is_media
 from drsformer.runtime.media.picture_writer import DEFAULT_QUALITY
 
-from .options import FILE, packed
+from .models import DEMO_MODEL, opened_file
+from .options import WEIGHTS_HELP, packed
 from .output import Output, output_options
 from .progress import progress
 from .run_options import DerainOptions, derain_options
 
 _FORMATS = ("png", "jpg", "webp", "tiff", "bmp", "mp4", "mov", "avi", "mkv", "webm")
 _PATH = click.Path(path_type=Path)  # a file or a folder
+DEMO_MODEL_NOTE = (
+    "note: this was the demo model, trained on synthetic rain; --compare shows before and after, "
+    "and docs/checkpoints.md says where better weights are"
+)
 
 
 @dataclass(frozen=True)
 class Options:
     """The arguments and options of `run`, by the names that click gives them."""
 
-    model: Path
-    inputs: tuple[Path, ...]
-    folder: Path
+    files: tuple[Path, ...]
+    folder: Path | None
     skip_existing: bool
     compare: bool
+    preview: bool
     ending: str | None
     quality: int
+    weights: str | None
     options: DerainOptions
     output: Output
 
     def settings(self) -> OutputSettings:
         """Return how the outputs are written."""
         suffix = self.ending and f".{self.ending}"
-        return OutputSettings(suffix, self.compare, self.skip_existing, self.quality)
+        return OutputSettings(suffix, self.compare, self.skip_existing, self.quality, self.preview)
+
+    def check(self) -> None:
+        """Raise UsageError for an option that would have no effect."""
+        given = {"compare": self.compare, "format": self.ending}
+        for name in (name for name, value in given.items() if value and self.preview):
+            raise click.UsageError(f"--{name} would have no effect with --preview.")
 
 
 @click.command()
-@click.argument("model", type=FILE)
-@click.argument("inputs", metavar="INPUT...", nargs=-1, required=True, type=_PATH)
-@click.option("-o", "--output", "folder", required=True, type=_PATH, help="Folder to write into.")
+@click.argument("files", metavar="[MODEL] INPUT...", nargs=-1, required=True, type=_PATH)
+@click.option(
+    "-o",
+    "--output",
+    "folder",
+    type=_PATH,
+    help="Folder to write into.  [default: beside each input, as NAME.derained.jpg]",
+)
 @click.option("--skip-existing", is_flag=True, help="Skip inputs whose outputs exist.")
 @click.option(
     "--compare", is_flag=True, help="Also write NAME.compare.png: rainy and derained, side by side."
+)
+@click.option(
+    "--preview",
+    is_flag=True,
+    help=f"Only derain the middle {PREVIEW_SIDE}x{PREVIEW_SIDE} of each image, or of an early "
+    "frame of a video, and write NAME.preview.png: rainy and derained, side by side.",
 )
 @click.option(
     "--format",
@@ -61,13 +91,19 @@ class Options:
     show_default=True,
     help="Quality of JPEG and WebP; WebP is lossless at 100.",
 )
+@click.option("--weights", help=WEIGHTS_HELP)
 @derain_options
 @output_options("Print the path of each output too.")
 @packed(Options)
 def run(given: Options) -> None:
-    """Derain images, folders and videos with MODEL.
+    """Derain images, folders and videos.
 
-    Each INPUT goes to the output folder under its own name; folders keep their structure.
+    MODEL is an ONNX file, an engine, or a checkpoint, which is exported once and kept in the user's
+    cache. Without MODEL, the demo model of this package is used, which was trained on synthetic
+    rain.
+
+    photo.jpg becomes photo.derained.jpg beside it; such files are left out by the next run. With
+    --output, each INPUT goes to that folder under its own name, and folders keep their structure.
     Transparency and 16 bits are kept, or refused where --format cannot hold them; EXIF and
     colour profile are kept in PNG, JPEG and WebP; pixels are turned upright; sound is dropped.
 
@@ -76,32 +112,64 @@ def run(given: Options) -> None:
 
     A bad file does not stop the others: it is listed at the end, and the exit code is 1.
     """
-    with given.options.open(given.model) as derainer, progress() as context:
-        summary = derain_files(given.inputs, given.folder, derainer, given.settings(), context)
+    given.check()
+    model, inputs = _model_and_inputs(given.files)
+    chosen = DEMO_MODEL if model is None else model
+    file = opened_file(chosen, given.options.run.provider, given.weights, given.output)
+    with given.options.open(file) as derainer, progress() as context:
+        summary = derain_files(inputs, given.folder, derainer, given.settings(), context)
     _print_summary(summary, given.folder, given.output)
-    result = {"model": str(given.model)} | summary.to_dict()
-    given.output.write_json(result, [given.model, *summary.inputs()])
+    if model is None and summary.derained:
+        given.output.note(DEMO_MODEL_NOTE)
+    result = {"model": str(chosen)} | summary.to_dict()
+    given.output.write_json(result, [chosen, file, *summary.inputs()])
     sys.exit(1 if summary.failures else 0)
 
 
-def _print_summary(summary: Summary, folder: Path, output: Output) -> None:
+def _model_and_inputs(files: Sequence[Path]) -> tuple[Path | None, Sequence[Path]]:
+    """Tell a model, which is the first argument if it is there, from what is to be derained."""
+    first, *others = files
+    if first.is_dir() or is_media(first):
+        return None, files
+    if not others:
+        raise click.UsageError(
+            f"{first} is no image, video or folder, so it would be the model; give the images to "
+            "derain too."
+        )
+    return first, others
+
+
+def _print_summary(summary: Summary, folder: Path | None, output: Output) -> None:
     """Print one line of result, the outputs with -v, and the failures on stderr."""
     images, videos = (
         sum(job.kind == kind for job in summary.derained) for kind in ("image", "video")
     )
     derained = _counted(images, "image"), _counted(videos, "video")
     output.result(
-        f"{folder}: derained {' and '.join(filter(None, derained)) or 'nothing'}"
+        f"{_place(summary, folder)}: derained {' and '.join(filter(None, derained)) or 'nothing'}"
         f"{f', skipped {len(summary.skipped)}' if summary.skipped else ''}"
         f"{f', failed {len(summary.failures)}' if summary.failures else ''}"
         f"{_speed(summary) if summary.pixels else ''}"
     )
     for path in summary.outputs():
         output.detail(Text(str(path)))
+    if left_out := [job.source for job in summary.skipped if job.made_before]:
+        output.note(
+            f"note: left out {_counted(len(left_out), 'file')} of an earlier run, such as "
+            f"{left_out[0]}"
+        )
     if videos:
         output.note("note: the sound of videos is not kept")
     for failure in summary.failures:
         output.note(f"error: {one_line(failure.reason)}")
+
+
+def _place(summary: Summary, folder: Path | None) -> str:
+    """Return where the outputs are: the folder, the only output, or "beside the inputs"."""
+    if folder is not None:
+        return str(folder)
+    outputs = summary.outputs()
+    return str(outputs[0]) if len(outputs) == 1 else "beside the inputs"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -44,6 +44,7 @@ from drsformer.export.engine.trtexec import trtexec_script
 from drsformer.export.graph import input_sizes
 from drsformer.files import written_whole
 
+from .models import cache_folder
 from .options import FILE, FOLDER, THREADS_HELP, WEIGHTS_HELP, packed, precision_flags
 from .output import STDOUT, Output, output_options
 from .prerequisites import MEASURED_SIDE_OF_TRT, PAIRS_HELP, Source, images_help, typed_onnx
@@ -206,7 +207,7 @@ def trt(options: TrtOptions) -> None:
         )
         return
     cache = options.timing_cache or default_timing_cache(
-        library, _cache_folder(), options.device or DEFAULT_DEVICE
+        library, cache_folder(), options.device or DEFAULT_DEVICE
     )
     request = BuildRequest(
         typed, options.engine, settings, kept_parts(proto), command, options.inputs, cache, proto
@@ -296,11 +297,6 @@ def _emit(text: str, typed: Path, options: TrtOptions) -> None:
     options.output.result(f"{script}: copy it to the device with {typed.name}, and run it there")
     values = {"script": str(script), "onnx_file": str(typed), "engine": options.engine.name}
     options.output.write_json(values, inputs=inputs)
-
-
-def _cache_folder() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "drs-export"
 
 
 def _report(built: BuiltEngine, output: Output, inputs: list[Path]) -> None:

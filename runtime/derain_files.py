@@ -6,8 +6,9 @@ video   media/videos.VideoReader  -> Derainer.derain_stream -> media/video_write
 
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from itertools import tee
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ from drsformer.context import QUIET, Context
 from drsformer.errors import DRSformerError, ImageError
 
 from .derainer import Derainer
-from .media.comparison import side_by_side
+from .estimate import timed
+from .media.comparison import middle_of, side_by_side
 from .media.jobs import Job, identities, jobs_from_inputs, output_folder
 from .media.picture_writer import DEFAULT_QUALITY, check_fits, write_image, write_images
 from .media.pictures import read_image
 from .media.video_writer import written_video
 from .media.videos import VideoReader
+
+PREVIEW_SIDE = 256  # pixels: a few seconds of the full network on a CPU
+MOST_FRAMES_BEFORE_PREVIEW = 100  # so that a long video is not decoded up to its middle
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,14 @@ class OutputSettings:
         compare: whether to write side-by-side pictures too; of a video, of its middle frame.
         skip_existing: whether to skip inputs whose outputs exist, whatever wrote them.
         quality: quality of JPEG and WebP, 1 to 100; WebP is lossless at 100.
+        preview: whether only the middle of each input is derained, and shown beside the rainy one.
     """
 
     suffix: str | None = None
     compare: bool = False
     skip_existing: bool = False
     quality: int = DEFAULT_QUALITY
+    preview: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class Summary:
 
     Attributes:
         derained: what was derained.
-        skipped: what was skipped because the outputs exist.
+        skipped: what was skipped because the outputs exist, or because a run wrote it.
         failures: what failed.
         pixels: number of pixels derained, of all images and frames.
         seconds: time spent on all inputs.
@@ -94,16 +101,16 @@ class Summary:
 
 def derain_files(
     inputs: Sequence[Path],
-    output: Path,
+    output: Path | None,
     derainer: Derainer,
     settings: OutputSettings,
     context: Context = QUIET,
 ) -> Summary:
-    """Derain files and folders into a folder.
+    """Derain files and folders.
 
     Args:
         inputs: images, videos, and folders of them.
-        output: the folder to write into; it is made if needed.
+        output: the folder to write into, which is made if needed; None for beside each input.
         derainer: the opened model.
         settings: how to write.
         context: is told about progress.
@@ -115,10 +122,16 @@ def derain_files(
         DRSformerError: before any output is written: two inputs would become one file, a folder
             holds nothing to derain, or the output folder cannot be written.
     """
-    jobs = jobs_from_inputs(inputs, output, suffix=settings.suffix, compare=settings.compare)
-    sources = identities([derainer.path, *(job.source for job in jobs)])
+    jobs = jobs_from_inputs(
+        inputs,
+        output,
+        suffix=settings.suffix,
+        compare=settings.compare,
+        preview=settings.preview,
+    )
+    sources = identities([derainer.path, *(job.source for job in jobs if not job.made_before)])
     summary, start = Summary(), time.perf_counter()
-    with output_folder(output):
+    with nullcontext() if output is None else output_folder(output):
         for number, job in enumerate(jobs, 1):
             context.step(f"{job.source.name} ({number} of {len(jobs)})")
             try:
@@ -136,21 +149,40 @@ def derain_files(
 def _do(
     job: Job, derainer: Derainer, settings: OutputSettings, context: Context, summary: Summary
 ) -> None:
-    if settings.skip_existing and all(path.exists() for path in job.outputs()):
+    exist = settings.skip_existing and all(path.exists() for path in job.outputs())
+    if job.made_before or exist:
         summary.skipped.append(job)
         return
-    if job.kind == "video":
-        summary.pixels += _derain_video(job, derainer, context)
-    else:
-        summary.pixels += _derain_image(job, derainer, settings.quality, context)
+    with output_folder(job.output.parent):  # now, not after minutes of deraining
+        if settings.preview:
+            summary.pixels += _preview(job, derainer, context)
+        elif job.kind == "video":
+            summary.pixels += _derain_video(job, derainer, context)
+        else:
+            summary.pixels += _derain_image(job, derainer, settings.quality, context)
     summary.derained.append(job)
+
+
+def _preview(job: Job, derainer: Derainer, context: Context) -> int:
+    """Derain the middle of an image or of an early frame; return its number of pixels."""
+    if job.kind == "video":
+        with VideoReader(job.source) as reader:
+            number = min(reader.frame_count // 2, MOST_FRAMES_BEFORE_PREVIEW)
+            rainy = next(islice(reader.frames(), number, None))
+    else:
+        rainy = read_image(job.source).rgb
+    rainy = middle_of(rainy, PREVIEW_SIDE)
+    derained = derainer.derain(rainy, context.advance)
+    write_images({job.output: side_by_side(rainy, derained)}, DEFAULT_QUALITY)
+    height, width, _ = rainy.shape
+    return int(height * width)
 
 
 def _derain_image(job: Job, derainer: Derainer, quality: int, context: Context) -> int:
     """Derain one image; return its number of pixels."""
     picture = read_image(job.source)
     check_fits(picture, job.output)  # now, not after minutes of deraining
-    derained = picture.with_rgb(derainer.derain(picture.rgb, context.advance))
+    derained = picture.with_rgb(derainer.derain(picture.rgb, timed(job.source, "tile", context)))
     outputs = {job.output: derained}
     if job.compare is not None:
         outputs[job.compare] = side_by_side(picture.rgb, derained.rgb)
@@ -167,14 +199,14 @@ def _derain_video(job: Job, derainer: Derainer, context: Context) -> int:
             job.output, fps=reader.fps, height=reader.height, width=reader.width
         ) as write,
     ):
-        done = 0
+        done, advance = 0, timed(job.source, "frame", context)
         rainy, again = tee(reader.frames())
         for frame, derained in zip(again, derainer.derain_stream(rainy), strict=True):
             write(derained)
             if done in (0, reader.frame_count // 2):
                 shown = frame, derained
             done += 1
-            context.advance(done, reader.frame_count)
+            advance(done, reader.frame_count)
         if job.compare is not None:
             write_image(side_by_side(*shown), job.compare)
     return done * reader.height * reader.width

@@ -1,10 +1,12 @@
 """Makes the picture of `--compare`: rainy on the left, derained on the right, labels above."""
 
+from typing import cast
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drsformer.contract import Image
+from drsformer.contract import Image, SomeImage
 
 from .pictures import Picture
 
@@ -33,6 +35,12 @@ def side_by_side(rainy: Image, derained: Image) -> Picture:
         canvas[header:, left : left + width] = levels_8bit(image)
         canvas[:header, left : left + width] = _label(label, header, width)
     return Picture(canvas)
+
+
+def middle_of(image: SomeImage, side: int) -> SomeImage:
+    """Return the middle of an image, at most `side` x `side` pixels of it."""
+    top, left = (max(0, length - side) // 2 for length in image.shape[:2])
+    return cast(SomeImage, image[top : top + side, left : left + side])
 
 
 def levels_8bit(image: Image) -> NDArray[np.uint8]:

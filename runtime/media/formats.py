@@ -43,6 +43,7 @@ _STARTS = {
     b"MM\0*": "TIFF",
     b"BM": "BMP",
 }
+LONGEST_START = 12  # bytes that tell a format
 _SAMPLES_PER_PIXEL = 277
 
 
@@ -52,6 +53,20 @@ def kind_from_name(path: Path) -> Kind | None:
     if ending in IMAGE_FORMATS:
         return "image"
     return "video" if ending in VIDEO_CODECS else None
+
+
+def is_media(path: Path) -> bool:
+    """Whether a file is an image or a video, by its name, or an image by its first bytes."""
+    if kind_from_name(path):
+        return True
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            format_from_bytes(file.read(LONGEST_START), path)
+    except (OSError, ImageError):
+        return False
+    return True
 
 
 def format_from_name(path: Path) -> str:

@@ -1,4 +1,8 @@
-"""Lists which file becomes which, and checks the list before any work is done."""
+"""Lists which file becomes which, and checks the list before any work is done.
+
+Without an output folder the outputs lie beside their inputs, photo.jpg -> photo.derained.jpg; such
+files are then no inputs of a later run.
+"""
 
 import os
 import tempfile
@@ -11,6 +15,8 @@ from drsformer.errors import DRSformerError, ImageError
 
 from .formats import IMAGE_FORMATS, VIDEO_CODECS, Kind, kind_from_name
 
+DERAINED, COMPARED, PREVIEWED = ".derained", ".compare", ".preview"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -21,12 +27,14 @@ class Job:
         source: the file to read; it may turn out to be missing or bad.
         output: the file to write.
         compare: the side-by-side picture to write, or None.
+        made_before: whether the source was itself written by a run, and is left out.
     """
 
     kind: Kind
     source: Path
     output: Path
     compare: Path | None = None
+    made_before: bool = False
 
     def outputs(self) -> list[Path]:
         """Return the files this job writes."""
@@ -34,7 +42,12 @@ class Job:
 
 
 def jobs_from_inputs(
-    inputs: Sequence[Path], output: Path, *, suffix: str | None = None, compare: bool = False
+    inputs: Sequence[Path],
+    output: Path | None,
+    *,
+    suffix: str | None = None,
+    compare: bool = False,
+    preview: bool = False,
 ) -> list[Job]:
     """List the work in a fixed order.
 
@@ -43,16 +56,23 @@ def jobs_from_inputs(
 
     Args:
         inputs: files and folders.
-        output: the folder to write into; it need not exist.
+        output: the folder to write into, which need not exist; None for beside each input.
         suffix: the ending to write instead, such as ".png"; an image's ending changes images only,
             and a video's changes videos only.
         compare: whether to write side-by-side pictures.
+        preview: whether each output is a small picture, NAME.preview.png, instead.
 
     Raises:
         ImageError: a folder holds no image or video, or two inputs would become one file.
     """
     placed = {job: None for path in inputs for job in _placed(path, output)}
-    jobs = [_renamed(job, suffix, compare) for job in placed]
+    jobs = [_renamed(job, suffix) for job in placed]
+    if preview:
+        jobs = [replace(job, output=_beside(job.output, PREVIEWED, ".png")) for job in jobs]
+    elif output is None:
+        jobs = [replace(job, output=_beside(job.output, DERAINED)) for job in jobs]
+    if compare:
+        jobs = [replace(job, compare=job.output.with_suffix(f"{COMPARED}.png")) for job in jobs]
     _check_distinct(jobs)
     return jobs
 
@@ -92,15 +112,31 @@ def output_folder(path: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _placed(path: Path, output: Path) -> list[Job]:
+def _beside(path: Path, what: str, ending: str | None = None) -> Path:
+    """Return photo.derained.jpg for photo.jpg."""
+    return path.with_name(f"{path.stem}{what}{path.suffix if ending is None else ending}")
+
+
+def _made_before(path: Path) -> bool:
+    """Whether a run wrote this file, by its name."""
+    return Path(path.stem).suffix in (DERAINED, COMPARED, PREVIEWED)
+
+
+def _placed(path: Path, output: Path | None) -> list[Job]:
     """Return a job for each file of an input, under its own name below the output folder."""
     if not _is_folder(path):
-        return [Job(kind_from_name(path) or "image", path, output / path.name)]
-    if os.path.realpath(path) == os.path.realpath(output):
+        target = path if output is None else output / path.name
+        # who names a file and another folder means it
+        left_out = output is None and _made_before(path)
+        return [Job(kind_from_name(path) or "image", path, target, made_before=left_out)]
+    if output is None:
+        output = path
+    elif os.path.realpath(path) == os.path.realpath(output):
         raise ImageError(f"{path} is input and output; choose another --output folder")
+    inner = None if output is path else os.path.realpath(output)
     jobs = [
-        Job(kind, file, output / file.relative_to(path))
-        for file in _files(path, os.path.realpath(output))
+        Job(kind, file, output / file.relative_to(path), made_before=_made_before(file))
+        for file in _files(path, inner)
         if (kind := kind_from_name(file))
     ]
     if not jobs:
@@ -117,7 +153,7 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _files(folder: Path, output: str) -> Iterator[Path]:
+def _files(folder: Path, output: str | None) -> Iterator[Path]:
     """Yield the files below a folder in name order, without hidden ones and without `output`."""
     for place, folders, names in os.walk(folder, onerror=_cannot_list):
         here = Path(place)
@@ -133,8 +169,8 @@ def _cannot_list(error: OSError) -> None:
     raise ImageError(f"{error.filename}: the folder cannot be read: {error.strerror}") from error
 
 
-def _renamed(job: Job, suffix: str | None, compare: bool) -> Job:
-    """Return the job with the ending that was asked for, and with its side-by-side picture."""
+def _renamed(job: Job, suffix: str | None) -> Job:
+    """Return the job with the ending that was asked for."""
     output = job.output
     if (
         suffix is not None
@@ -143,9 +179,7 @@ def _renamed(job: Job, suffix: str | None, compare: bool) -> Job:
         and not _is_same_format(output.suffix.lower(), suffix)
     ):
         output = output.with_suffix(suffix)
-    return replace(
-        job, output=output, compare=output.with_suffix(".compare.png") if compare else None
-    )
+    return replace(job, output=output)
 
 
 def _is_same_format(one: str, other: str) -> bool:
@@ -155,7 +189,7 @@ def _is_same_format(one: str, other: str) -> bool:
 def _check_distinct(jobs: Sequence[Job]) -> None:
     first: dict[Path, Path] = {}
     for job in jobs:
-        for path in job.outputs():
+        for path in () if job.made_before else job.outputs():
             if path in first:
                 raise ImageError(
                     f"{first[path]} and {job.source} would both be written to {path}; "
