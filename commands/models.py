@@ -6,6 +6,7 @@ A checkpoint is exported once, into the user's cache, and found there by the has
 import hashlib
 import os
 from pathlib import Path
+from typing import Any, cast
 
 import drsformer
 from drsformer import __version__
@@ -67,9 +68,12 @@ def is_checkpoint(path: Path) -> bool:
 def _exported_once(
     checkpoint: Path, provider: str | None, weights: str | None, output: Output
 ) -> Path:
+    runtime = {None: "ort", "cpu": "ort", OPENVINO: "openvino"}.get(provider, "any")
+    path = _place_of(checkpoint, runtime, weights)
+    if path.exists():
+        return path
     try:
         with lasting_imports():
-            from drsformer.export.deployment import Runtime
             from drsformer.export.onnx_from_checkpoint import onnx_from_checkpoint
             from drsformer.export.onnx_from_model import ExportSettings
     except ModuleNotFoundError as error:
@@ -77,18 +81,12 @@ def _exported_once(
             f"{checkpoint} is not an ONNX file; a checkpoint is exported first, which needs "
             f"{error.name}, and that is not installed; {installing('export')}"
         ) from error
-    runtime: Runtime = "ort" if provider in (None, "cpu") else "any"
-    if provider == OPENVINO:
-        runtime = "openvino"
-    path = _place_of(checkpoint, runtime, weights)
-    if not path.exists():
-        with progress() as context:
-            made = onnx_from_checkpoint(
-                checkpoint, path, ExportSettings(runtime=runtime), context, weights
-            )
-        output.note(f"{checkpoint}: exported, and kept for the next run in {path}")
-        for remark in made.remarks:
-            output.note(remark)
+    with progress() as context:
+        settings = ExportSettings(runtime=cast(Any, runtime))
+        made = onnx_from_checkpoint(checkpoint, path, settings, context, weights)
+    output.note(f"{checkpoint}: exported, and kept for the next run in {path}")
+    for remark in made.remarks:
+        output.note(remark)
     return path
 
 

@@ -28,6 +28,7 @@ from .samples import noise
 ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = ("core", "onnx", "export")  # each has what the one before it has
 PYTHONS = ("3.10", "3.11", "3.12", "3.13")
+LARGEST_CORE = 360  # MB, of an installation without extras
 NEVER = ("skimage", "openvino", "colored")  # of other extras, and what only polygraphy imports
 # tests run side by side, and threads that wait for each other would take minutes
 ONE_THREAD = os.environ | {"OMP_NUM_THREADS": "1"}
@@ -54,7 +55,10 @@ class Case:
 
 CASES = (
     Case("run x.onnx rainy -o OUT", "core"),
+    Case("run rainy -o OUT", "core"),
+    Case("run x.pth rainy -o OUT", "export"),
     Case("evaluate x.onnx --rainy rainy --clean rainy", "core"),
+    Case("evaluate x.pth --rainy rainy --clean rainy", "export"),
     Case("inspect x.onnx", "core"),
     Case("inspect x.engine", "core"),
     Case("inspect --cost x.onnx", "onnx"),
@@ -102,8 +106,9 @@ def folder(
 def check(environment: str, case: Case, command: list[str], folder: Path, output: Path) -> None:
     """Check that a case works in an environment, or names the extra that it needs."""
     words = [word.replace("OUT", str(output)) for word in case.arguments.split()]
+    variables = ONE_THREAD | {"XDG_CACHE_HOME": str(folder / f"cache-{environment}")}
     done = subprocess.run(
-        [*command, *words], capture_output=True, text=True, cwd=folder, env=ONE_THREAD, timeout=300
+        [*command, *words], capture_output=True, text=True, cwd=folder, env=variables, timeout=300
     )
     works = case.works_with in ENVIRONMENTS[: ENVIRONMENTS.index(environment) + 1]
     if works:
@@ -159,10 +164,19 @@ def test_every_command_where_it_is_installed(
 ) -> None:
     extra = "" if environment == "core" else environment
     command = [str(installed(sys.executable, tmp_path, extra) / "drs-export")]
+    if environment == "core":
+        assert megabytes(tmp_path / "venv") <= LARGEST_CORE
     for number, case in enumerate(CASES):
         output = tmp_path / str(number)
         output.mkdir()
         check(environment, case, command, folder, output)
+
+
+def megabytes(environment: Path) -> float:
+    """Return the size of an environment without pip, as `du` counts it."""
+    files = (path for path in environment.rglob("*") if path.is_file() and not path.is_symlink())
+    others = (path for path in files if not any(part.startswith("pip") for part in path.parts))
+    return sum(512 * path.stat().st_blocks for path in others) / 2**20
 
 
 def interpreter(version: str) -> str | None:
