@@ -7,10 +7,11 @@ needs it is 2.7 GB to download; the CPU build is 0.2. PyTorch has CPU builds on 
 So torch is installed first and alone from there, and pip's ordinary install brings everything else.
 With one command and two indexes, pip would choose between them for every package.
 
-`--try-index URL` is asked once and quickly. Where it does not answer, the ordinary index is looked
-at, and if CUDA packages would come, one line on stderr says so. `--torch-index URL` was named by
-the user: if torch cannot be installed from there, that is an error. `--torch cuda` takes what the
-ordinary index has. All other arguments are handed to `pip install`.
+`--try-index URL` is asked once and quickly, unless pip's settings offer a CPU build or name another
+index. Where it does not answer, the ordinary index is looked at, and if CUDA packages would come,
+one line on stderr says so. `--torch-index URL` was named by the user: if torch cannot be installed
+from there, that is an error. `--torch cuda` takes what the ordinary index has. All other arguments
+are handed to `pip install`.
 """
 
 from __future__ import annotations
@@ -52,29 +53,36 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--try-index", metavar="URL")
     options, for_pip = parser.parse_known_args(arguments)
 
-    if options.torch == "cpu" and not is_installed(pinned(options.constraint)):
-        code = install_cpu_build(options.constraint, options.torch_index, options.try_index)
+    named = options.torch_index
+    may_be_cuda = named or sys.platform == "linux"  # elsewhere the public index has CPU builds
+    if options.torch == "cpu" and may_be_cuda and not is_installed(pinned(options.constraint)):
+        code = install_torch(options.constraint, named, options.try_index)
         if code:
             return code
     return pip_install("-c", options.constraint, *for_pip)
 
 
-def install_cpu_build(constraint: str, named: str | None, to_try: str | None) -> int:
-    """Install torch alone where a CPU build is found; return an exit code that ends everything."""
-    pin = pinned(constraint)
+def install_torch(constraint: str, named: str | None, to_try: str | None) -> int:
+    """Install torch alone where its CPU build is; return an exit code that ends everything."""
+    cpu_build = f"{pinned(constraint)}+cpu"
     if named:
         code = pip_install("-c", constraint, "--no-deps", "--index-url", named, "torch")
         if code:
             return code
-    elif to_try and sys.platform == "linux" and not has_own_index():  # elsewhere it is the only one
-        cpu_build = f"{pin}+cpu"  # no other index of the user's can bring another build for this
-        if offers(to_try, cpu_build):
-            # with pip's usual patience: a stall in a long download is no reason for a longer one
-            pip_install("--no-deps", "--index-url", to_try, f"torch=={cpu_build}")
-    # the label +cpu is Linux's and Windows's; a named index may have a build without it
-    if sys.platform == "linux" and not is_installed(f"{pin}+cpu") and brings_cuda(constraint):
+        is_cpu = is_installed(cpu_build)
+    else:  # what pip's settings offer comes by itself: pip prefers a version with a label
+        is_cpu = offers(cpu_build) or install_from(to_try, cpu_build)
+    if not is_cpu and brings_cuda(constraint):
         print(CUDA_COMES, file=sys.stderr, flush=True)
     return 0
+
+
+def install_from(index: str | None, cpu_build: str) -> bool:
+    """Install torch alone from an index that nobody named; say whether that was possible."""
+    if not index or has_own_index() or not offers(cpu_build, "--index-url", index):
+        return False
+    # with pip's usual patience: a stall in a long download must not lead to a longer download
+    return pip_install("--no-deps", "--index-url", index, f"torch=={cpu_build}") == 0
 
 
 def pip_install(*arguments: str) -> int:
@@ -105,9 +113,9 @@ def has_own_index() -> bool:
     return bool(OWN_INDEX.search(listed.stdout))
 
 
-def offers(index: str, wanted: str) -> bool:
-    """Say whether an index that answers quickly has this version of torch for this Python."""
-    command = [*PIP, "index", "versions", "torch", "--index-url", index, *QUICK]
+def offers(wanted: str, *index: str) -> bool:
+    """Say whether indexes that answer quickly have this version of torch for this Python."""
+    command = [*PIP, "index", "versions", "torch", *index, *QUICK]
     try:
         answer = subprocess.run(
             command, capture_output=True, text=True, env=READABLE, timeout=LONGEST_ANSWER
