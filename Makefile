@@ -3,6 +3,14 @@ PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
+# Which build of PyTorch a new environment gets on Linux: `cpu`, or `cuda` for what pip's own index has (2.7 GB, not 0.2).
+TORCH  ?= cpu
+# An index that must have the CPU build. If it is empty, PyTorch's own index is tried once.
+TORCH_INDEX ?=
+
+INSTALL := $(BIN)/python tools/install.py -c constraints.txt --torch $(TORCH) \
+	$(if $(TORCH_INDEX),--torch-index $(TORCH_INDEX),--try-index https://download.pytorch.org/whl/cpu)
+
 .PHONY: demo test test-slow check format clean
 
 demo: $(VENV)/export
@@ -24,12 +32,12 @@ format: $(VENV)/dev
 # what is installed is remembered by an empty file; made again when the requirements change
 $(VENV)/export: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e '.[export,calibration]'
+	$(INSTALL) -e '.[export,calibration]'
 	@touch $@
 
 $(VENV)/dev: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	$(INSTALL) -e '.[dev]'
 	@touch $@ $(VENV)/export
 
 clean:
