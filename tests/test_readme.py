@@ -61,7 +61,7 @@ def test_the_commands_run_in_order(folder):
     printed = [run(folder, command) for command in commands("drs-export")]
     assert all(printed)
     (exported,) = (line for line in README.splitlines() if "agrees with the checkpoint" in line)
-    assert exported in printed[0].splitlines()
+    assert any(exported in output.splitlines() for output in printed)
     assert (folder / "out" / "rainy.compare.png").is_file() and (folder / "scores.json").is_file()
     (code,) = blocks("python")
     subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
