@@ -54,10 +54,10 @@ def evaluate(
     pairs = pairs_from_folders(rainy, clean)
     with options.open(model) if model else nullcontext() as derainer, progress() as context:
         if derainer:
-            scores = evaluate_model(derainer, pairs, context)
+            scores = evaluate_model(derainer, pairs, context, options.most_megapixels)
         else:
             assert derained is not None
-            scores = evaluate_folder(derained, pairs, context)
+            scores = evaluate_folder(derained, pairs, context, options.most_megapixels)
     output.result(_result(scores))
     shown = replace(output, verbose=output.verbose or len(scores) <= MOST_ROWS)
     shown.detail(table_from_scores(scores))

@@ -37,7 +37,8 @@ class Options:
     def settings(self) -> OutputSettings:
         """Return how the outputs are written."""
         suffix = self.ending and f".{self.ending}"
-        return OutputSettings(suffix, self.compare, self.skip_existing, self.quality)
+        most = self.options.most_megapixels
+        return OutputSettings(suffix, self.compare, self.skip_existing, self.quality, most)
 
 
 @click.command()

@@ -16,6 +16,7 @@ from drsformer.errors import DRSformerError, ImageError
 
 from .derainer import Derainer
 from .media.comparison import side_by_side
+from .media.dimensions import MOST_MEGAPIXELS, check_megapixels
 from .media.jobs import Job, identities, jobs_from_inputs, output_folder
 from .media.picture_writer import DEFAULT_QUALITY, check_fits, write_image, write_images
 from .media.pictures import read_image
@@ -25,19 +26,21 @@ from .media.videos import VideoReader
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """How the outputs are written.
+    """How the outputs are written, and which inputs are refused.
 
     Attributes:
         suffix: the ending to write instead of the input's, such as ".png", or None.
         compare: whether to write side-by-side pictures too; of a video, of its middle frame.
         skip_existing: whether to skip inputs whose outputs exist, whatever wrote them.
         quality: quality of JPEG and WebP, 1 to 100; WebP is lossless at 100.
+        most_megapixels: larger pictures and frames are refused, millions of pixels.
     """
 
     suffix: str | None = None
     compare: bool = False
     skip_existing: bool = False
     quality: int = DEFAULT_QUALITY
+    most_megapixels: float = MOST_MEGAPIXELS
 
 
 @dataclass(frozen=True)
@@ -140,29 +143,29 @@ def _do(
         summary.skipped.append(job)
         return
     if job.kind == "video":
-        summary.pixels += _derain_video(job, derainer, context)
+        summary.pixels += _derain_video(job, derainer, settings, context)
     else:
-        summary.pixels += _derain_image(job, derainer, settings.quality, context)
+        summary.pixels += _derain_image(job, derainer, settings, context)
     summary.derained.append(job)
 
 
-def _derain_image(job: Job, derainer: Derainer, quality: int, context: Context) -> int:
+def _derain_image(job: Job, derainer: Derainer, settings: OutputSettings, context: Context) -> int:
     """Derain one image; return its number of pixels."""
-    picture = read_image(job.source)
+    picture = read_image(job.source, settings.most_megapixels)
     check_fits(picture, job.output)  # now, not after minutes of deraining
     derained = picture.with_rgb(derainer.derain(picture.rgb, context.advance))
     outputs = {job.output: derained}
     if job.compare is not None:
         outputs[job.compare] = side_by_side(picture.rgb, derained.rgb)
-    write_images(outputs, quality)
+    write_images(outputs, settings.quality)
     height, width, _ = picture.rgb.shape
     return int(height * width)
 
 
-def _derain_video(job: Job, derainer: Derainer, context: Context) -> int:
+def _derain_video(job: Job, derainer: Derainer, settings: OutputSettings, context: Context) -> int:
     """Derain one video; return the number of pixels of all frames."""
     with (
-        VideoReader(job.source) as reader,
+        _reader_of(job.source, settings) as reader,
         written_video(
             job.output, fps=reader.fps, height=reader.height, width=reader.width
         ) as write,
@@ -178,6 +181,17 @@ def _derain_video(job: Job, derainer: Derainer, context: Context) -> int:
         if job.compare is not None:
             write_image(side_by_side(*shown), job.compare)
     return done * reader.height * reader.width
+
+
+def _reader_of(source: Path, settings: OutputSettings) -> VideoReader:
+    """Open a video; raise ImageError also where its frames are larger than the limit."""
+    reader = VideoReader(source)
+    try:
+        check_megapixels(reader.width, reader.height, source, settings.most_megapixels)
+    except ImageError:
+        reader.close()
+        raise
+    return reader
 
 
 def _check_overwrites_no_input(job: Job, sources: set[tuple[int, int]]) -> None:
