@@ -121,7 +121,7 @@ def rough_bytes_of(model: Model, pixels: int) -> int:
     (docs/performance.md). Opening takes up to three times the file.
     """
     a_pixel = 10_000 if model.is_deployed else 24_000
-    return 500_000_000 + 4 * model.path.stat().st_size + a_pixel * pixels * (model.batch or 1)
+    return 500_000_000 + 4 * model.file_bytes + a_pixel * pixels * (model.batch or 1)
 
 
 if __name__ == "__main__":

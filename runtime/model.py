@@ -34,6 +34,7 @@ class Model:
 
     Attributes:
         path: the file.
+        file_bytes: its size when it was opened.
         kind: "onnx" or "engine".
         provider: the name of what runs the model.
         contract: the interface that the file promises.
@@ -52,6 +53,7 @@ class Model:
         """
         # ONNX Runtime reports a missing or unreadable file as a protobuf error
         check_readable(path, ModelError, EXPORT_IT)
+        self.file_bytes = path.stat().st_size
         opened = open_backend(path, options)
         self.path, self.kind, self.provider = path, opened.kind, opened.provider
         self._backend = opened.backend
