@@ -61,10 +61,10 @@ def evaluate(
     file = model and opened_file(model, options.run.provider, weights, output)
     with options.open(file) if file else nullcontext() as derainer, progress() as context:
         if derainer:
-            scores = evaluate_model(derainer, pairs, context)
+            scores = evaluate_model(derainer, pairs, context, options.most_megapixels)
         else:
             assert derained is not None
-            scores = evaluate_folder(derained, pairs, context)
+            scores = evaluate_folder(derained, pairs, context, options.most_megapixels)
     output.result(_result(scores))
     shown = replace(output, verbose=output.verbose or len(scores) <= MOST_ROWS)
     shown.detail(table_from_scores(scores))

@@ -50,7 +50,14 @@ class Options:
     def settings(self) -> OutputSettings:
         """Return how the outputs are written."""
         suffix = self.ending and f".{self.ending}"
-        return OutputSettings(suffix, self.compare, self.skip_existing, self.quality, self.preview)
+        return OutputSettings(
+            suffix,
+            self.compare,
+            self.skip_existing,
+            self.quality,
+            self.preview,
+            self.options.most_megapixels,
+        )
 
     def check(self) -> None:
         """Raise UsageError for an option that would have no effect."""

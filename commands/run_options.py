@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import click
 
@@ -12,6 +12,7 @@ from drsformer.engine.libraries import LIBRARIES
 from drsformer.runtime.backends.onnxruntime_providers import PROVIDERS
 from drsformer.runtime.backends.providers import OPENVINO
 from drsformer.runtime.derainer import Derainer
+from drsformer.runtime.media.dimensions import MOST_MEGAPIXELS
 from drsformer.runtime.options import Precision, RunOptions
 from drsformer.runtime.tiling import Blend
 
@@ -20,19 +21,22 @@ from .options import DEVICE_HELP, THREADS_HELP
 
 @dataclass(frozen=True)
 class DerainOptions:
-    """The arguments of a `Derainer`, but for the model.
+    """The arguments of a `Derainer`, but for the model, and which images are read.
 
     Attributes:
         run: how the model is run.
-        tile: longest side of a tile, pixels; None for whole images.
+        tile: longest side of a tile, pixels; "whole" for whole images, None for whole images that
+            fit into the memory.
         overlap: pixels that neighbouring tiles share.
         blend: how the results of overlapping tiles are joined.
+        most_megapixels: larger images are refused, millions of pixels.
     """
 
     run: RunOptions
-    tile: int | None
+    tile: int | Literal["whole"] | None
     overlap: int
     blend: Blend
+    most_megapixels: float
 
     def open(self, model: Path) -> Derainer:
         """Open a model with these options; raises what `Derainer` raises."""
@@ -70,7 +74,13 @@ _OPTIONS = (
         type=int,
         help="Side of the tiles that images are cut into, pixels, a multiple of 8; smaller "
         "where the image is smaller.  [default: the largest size that the model takes, whole "
-        "images where it takes any]",
+        "images where it takes any and they fit into the free memory]",
+    ),
+    click.option(
+        "--no-tile",
+        "whole",
+        is_flag=True,
+        help="Derain images whole, also those that seem to need more than the free memory.",
     ),
     click.option(
         "--overlap",
@@ -87,6 +97,14 @@ _OPTIONS = (
         help="How overlapping tiles are joined. uniform: the authors' mean of "
         "square tiles; feather: a fade without seams.",
     ),
+    click.option(
+        "--max-megapixels",
+        "most_megapixels",
+        type=click.FloatRange(0, min_open=True),
+        default=MOST_MEGAPIXELS,
+        show_default=True,
+        help="Refuse larger images before they are decoded: a small file can hold a huge one.",
+    ),
 )
 
 
@@ -96,8 +114,12 @@ def derain_options(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def with_options(**values: Any) -> None:
         run = RunOptions(**{field.name: values.pop(field.name) for field in fields(RunOptions)})
-        tiling = {name: values.pop(name) for name in ("tile", "overlap", "blend")}
-        command(options=DerainOptions(run, **tiling), **values)
+        if values.pop("whole"):
+            if values["tile"] is not None:
+                raise click.UsageError("give either --tile or --no-tile")
+            values["tile"] = "whole"
+        names = ("tile", "overlap", "blend", "most_megapixels")
+        command(options=DerainOptions(run, *map(values.pop, names)), **values)
 
     for option in reversed(_OPTIONS):
         with_options = option(with_options)

@@ -18,6 +18,7 @@ from drsformer.errors import DRSformerError, ImageError
 from .derainer import Derainer
 from .estimate import timed
 from .media.comparison import middle_of, side_by_side
+from .media.dimensions import MOST_MEGAPIXELS, check_megapixels
 from .media.jobs import Job, identities, jobs_from_inputs, output_folder
 from .media.picture_writer import DEFAULT_QUALITY, check_fits, write_image, write_images
 from .media.pictures import read_image
@@ -30,7 +31,7 @@ MOST_FRAMES_BEFORE_PREVIEW = 100  # so that a long video is not decoded up to it
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """How the outputs are written.
+    """How the outputs are written, and which inputs are refused.
 
     Attributes:
         suffix: the ending to write instead of the input's, such as ".png", or None.
@@ -38,6 +39,7 @@ class OutputSettings:
         skip_existing: whether to skip inputs whose outputs exist, whatever wrote them.
         quality: quality of JPEG and WebP, 1 to 100; WebP is lossless at 100.
         preview: whether only the middle of each input is derained, and shown beside the rainy one.
+        most_megapixels: larger pictures and frames are refused, millions of pixels.
     """
 
     suffix: str | None = None
@@ -45,6 +47,7 @@ class OutputSettings:
     skip_existing: bool = False
     quality: int = DEFAULT_QUALITY
     preview: bool = False
+    most_megapixels: float = MOST_MEGAPIXELS
 
 
 @dataclass(frozen=True)
@@ -155,22 +158,22 @@ def _do(
         return
     with output_folder(job.output.parent):  # now, not after minutes of deraining
         if settings.preview:
-            summary.pixels += _preview(job, derainer, context)
+            summary.pixels += _preview(job, derainer, settings, context)
         elif job.kind == "video":
-            summary.pixels += _derain_video(job, derainer, context)
+            summary.pixels += _derain_video(job, derainer, settings, context)
         else:
-            summary.pixels += _derain_image(job, derainer, settings.quality, context)
+            summary.pixels += _derain_image(job, derainer, settings, context)
     summary.derained.append(job)
 
 
-def _preview(job: Job, derainer: Derainer, context: Context) -> int:
+def _preview(job: Job, derainer: Derainer, settings: OutputSettings, context: Context) -> int:
     """Derain the middle of an image or of an early frame; return its number of pixels."""
     if job.kind == "video":
-        with VideoReader(job.source) as reader:
+        with _reader_of(job.source, settings) as reader:
             number = min(reader.frame_count // 2, MOST_FRAMES_BEFORE_PREVIEW)
             rainy = next(islice(reader.frames(), number, None))
     else:
-        rainy = read_image(job.source).rgb
+        rainy = read_image(job.source, settings.most_megapixels).rgb
     rainy = middle_of(rainy, PREVIEW_SIDE)
     derained = derainer.derain(rainy, context.advance)
     write_images({job.output: side_by_side(rainy, derained)}, DEFAULT_QUALITY)
@@ -178,23 +181,23 @@ def _preview(job: Job, derainer: Derainer, context: Context) -> int:
     return int(height * width)
 
 
-def _derain_image(job: Job, derainer: Derainer, quality: int, context: Context) -> int:
+def _derain_image(job: Job, derainer: Derainer, settings: OutputSettings, context: Context) -> int:
     """Derain one image; return its number of pixels."""
-    picture = read_image(job.source)
+    picture = read_image(job.source, settings.most_megapixels)
     check_fits(picture, job.output)  # now, not after minutes of deraining
     derained = picture.with_rgb(derainer.derain(picture.rgb, timed(job.source, "tile", context)))
     outputs = {job.output: derained}
     if job.compare is not None:
         outputs[job.compare] = side_by_side(picture.rgb, derained.rgb)
-    write_images(outputs, quality)
+    write_images(outputs, settings.quality)
     height, width, _ = picture.rgb.shape
     return int(height * width)
 
 
-def _derain_video(job: Job, derainer: Derainer, context: Context) -> int:
+def _derain_video(job: Job, derainer: Derainer, settings: OutputSettings, context: Context) -> int:
     """Derain one video; return the number of pixels of all frames."""
     with (
-        VideoReader(job.source) as reader,
+        _reader_of(job.source, settings) as reader,
         written_video(
             job.output, fps=reader.fps, height=reader.height, width=reader.width
         ) as write,
@@ -210,6 +213,17 @@ def _derain_video(job: Job, derainer: Derainer, context: Context) -> int:
         if job.compare is not None:
             write_image(side_by_side(*shown), job.compare)
     return done * reader.height * reader.width
+
+
+def _reader_of(source: Path, settings: OutputSettings) -> VideoReader:
+    """Open a video; raise ImageError also where its frames are larger than the limit."""
+    reader = VideoReader(source)
+    try:
+        check_megapixels(reader.width, reader.height, source, settings.most_megapixels)
+    except ImageError:
+        reader.close()
+        raise
+    return reader
 
 
 def _check_overwrites_no_input(job: Job, sources: set[tuple[int, int]]) -> None:

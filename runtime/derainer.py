@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from .model import Model
 from .options import Precision, RunOptions
 from .tiles import OnTile, derain_tiles
 from .tiling import Blend, Tiling
+from .whole_or_tiles import WholeOrTiles
 
 log = logging.getLogger(__name__)
 SURVIVES_FORK = "cpu"  # the provider whose models can be opened again in a forked process
@@ -50,7 +51,8 @@ class Derainer:
         path: the model file.
         contract: the interface read from it.
         provider: the name of the execution provider in use.
-        tiling: how images are cut; None where only those are that the model does not take whole.
+        tiling: how images are cut; None where only those are that the model does not take whole,
+            or that would not fit into the memory.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Derainer:
         threads: int | None = None,
         precision: Precision = "fp32",
         device: int | None = None,
-        tile: int | None = None,
+        tile: int | Literal["whole"] | None = None,
         overlap: int = 32,
         blend: Blend = "uniform",
     ) -> None:
@@ -76,7 +78,9 @@ class Derainer:
                 "tensorrt"; None for the first. It becomes the current CUDA device of each thread
                 that calls `derain`.
             tile: longest side of a tile, pixels, a multiple of 8; None for whole images, or, with a
-                model that does not take them, for tiles of the largest size that it takes.
+                model that does not take them, for tiles of the largest size that it takes. On a
+                CPU, images that would take more than the free memory are cut as well, which a
+                warning says; "whole" insists on whole ones.
             overlap: pixels that neighbouring tiles share; without `tile` it has no effect.
             blend: "uniform" is the authors' rule, "feather" leaves no seams.
 
@@ -87,9 +91,14 @@ class Derainer:
             ShapeError: tile, overlap or blend cannot be used.
         """
         self.path = Path(path)
-        self.tiling = None if tile is None else Tiling(tile, overlap, blend)
+        self.tiling = None if tile in (None, "whole") else Tiling(cast(int, tile), overlap, blend)
         self._overlap, self._blend, self._said = overlap, blend, False
         self._options = RunOptions(provider, threads, precision, device)
+        # nothing to decide where tiles, or whole images, were asked for
+        decides = tile is None
+        self._by_memory = (
+            WholeOrTiles(self.path, self._options, overlap, blend) if decides else None
+        )
         self._inherited = False  # from the process that this one was forked from
         self._model: Model | None = Model(self.path, self._options)
         self.contract = self._model.contract
@@ -206,7 +215,9 @@ class Derainer:
 
     def _tiling_of(self, image: Image, model: Model) -> Tiling | None:
         """Return how an image, as large as the model wants it at least, is cut; None for whole."""
-        return self.tiling or model.limits.tiling_for(image, self._overlap, self._blend)
+        if self.tiling is not None or not model.limits.any_size:
+            return self.tiling or model.limits.tiling_for(image, self._overlap, self._blend)
+        return self._by_memory.tiling_for(image, model) if self._by_memory else None
 
     def _fits(self, image: Image, model: Model) -> bool:
         """Whether the model takes an image as it is."""
@@ -214,8 +225,8 @@ class Derainer:
 
     def _say_once(self, image: Image, fitted: Image, tiling: Tiling | None) -> None:
         """Tell the user once that images of this size are not what the model is made for."""
-        fits = fitted is image and (tiling is None or self.tiling is not None)
-        if fits or self._said:
+        own = tiling is None or self.tiling is not None or self._opened().limits.any_size
+        if (fitted is image and own) or self._said:
             return
         self._said = True
         log.warning(

@@ -16,6 +16,7 @@ from drsformer.metrics import y_psnr, y_ssim
 
 from .derainer import Derainer
 from .media.comparison import levels_8bit
+from .media.dimensions import MOST_MEGAPIXELS
 from .media.pairs import Pair, check_counterparts, images_by_name
 from .media.pictures import read_image
 
@@ -50,9 +51,18 @@ class ImageScores:
 
 
 def evaluate_model(
-    derainer: Derainer, pairs: Sequence[Pair], context: Context
+    derainer: Derainer,
+    pairs: Sequence[Pair],
+    context: Context,
+    most_megapixels: float = MOST_MEGAPIXELS,
 ) -> list[ImageScores]:
     """Derain each pair's rainy image and measure the result.
+
+    Args:
+        derainer: the opened model.
+        pairs: what to derain and to measure against.
+        context: is told about progress.
+        most_megapixels: larger images are refused, millions of pixels.
 
     Returns:
         The scores of each pair. Images of 16 bits are derained in 16 and measured in 8.
@@ -65,10 +75,15 @@ def evaluate_model(
     def derain(pair: Pair, rainy: Image) -> Image:
         return derainer.derain(rainy, context.advance)
 
-    return _scores_of_pairs(pairs, derain, context)
+    return _scores_of_pairs(pairs, derain, context, most_megapixels)
 
 
-def evaluate_folder(folder: Path, pairs: Sequence[Pair], context: Context) -> list[ImageScores]:
+def evaluate_folder(
+    folder: Path,
+    pairs: Sequence[Pair],
+    context: Context,
+    most_megapixels: float = MOST_MEGAPIXELS,
+) -> list[ImageScores]:
     """Measure derained images that exist already, matched by name without ending.
 
     Raises:
@@ -78,20 +93,23 @@ def evaluate_folder(folder: Path, pairs: Sequence[Pair], context: Context) -> li
     check_counterparts({pair.name: pair.rainy for pair in pairs}, folder, found)
 
     def read(pair: Pair, rainy: Image) -> Image:
-        derained = read_image(found[pair.name]).rgb
+        derained = read_image(found[pair.name], most_megapixels).rgb
         _check_same_size(derained, rainy, found[pair.name], pair.rainy)
         return derained
 
-    return _scores_of_pairs(pairs, read, context)
+    return _scores_of_pairs(pairs, read, context, most_megapixels)
 
 
 def _scores_of_pairs(
-    pairs: Sequence[Pair], restore: Callable[[Pair, Image], Image], context: Context
+    pairs: Sequence[Pair],
+    restore: Callable[[Pair, Image], Image],
+    context: Context,
+    most_megapixels: float,
 ) -> list[ImageScores]:
     scores = []
     for number, pair in enumerate(pairs, 1):
         context.step(f"{pair.rainy.name} ({number} of {len(pairs)})")
-        rainy, clean = read_image(pair.rainy).rgb, read_image(pair.clean).rgb
+        rainy, clean = (read_image(path, most_megapixels).rgb for path in (pair.rainy, pair.clean))
         _check_same_size(rainy, clean, pair.rainy, pair.clean)
         scores.append(_scores(pair, rainy, restore(pair, rainy), levels_8bit(clean)))
     return scores

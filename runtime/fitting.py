@@ -27,6 +27,11 @@ class Limits:
     least: tuple[int, int] = (CONTRACT.multiple_of, CONTRACT.multiple_of)
     most: tuple[int | None, int | None] = (None, None)
 
+    @property
+    def any_size(self) -> bool:
+        """Whether images of every size are taken whole."""
+        return self.most == (None, None)
+
     def enlarged(self, image: SomeImage) -> SomeImage:
         """Return the image, padded by reflection on the right and the bottom where it is small."""
         padding = [

@@ -34,6 +34,7 @@ class Model:
 
     Attributes:
         path: the file.
+        file_bytes: its size when it was opened.
         kind: "onnx" or "engine".
         provider: the name of what runs the model.
         contract: the interface that the file promises.
@@ -52,6 +53,7 @@ class Model:
         """
         # ONNX Runtime reports a missing or unreadable file as a protobuf error
         check_readable(path, ModelError, EXPORT_IT)
+        self.file_bytes = path.stat().st_size
         opened = open_backend(path, options)
         self.path, self.kind, self.provider = path, opened.kind, opened.provider
         self._backend = opened.backend
@@ -90,6 +92,33 @@ class Model:
     def largest_batch(self) -> int | None:
         """The most images that one run takes, or None for any number."""
         return self.batch or self._backend.largest_batch
+
+    @property
+    def in_main_memory(self) -> bool:
+        """Whether runs take the memory of this computer, and not a GPU's."""
+        return self._backend.in_main_memory
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether the file holds our form of the network, not the plain one."""
+        return self._backend.metadata.get("form") == "deployed"
+
+    def is_large(self, pixels: int) -> bool:
+        """Whether an image of this many pixels, padded, is run as `Backend.is_large` says."""
+        return self._backend.is_large(pixels * (self.batch or 1))
+
+    def input_shape(self, height: int, width: int) -> tuple[int, ...]:
+        """Return the shape of the smallest input of this height and width, pixels."""
+        sizes = {"N": self.batch or 1, "C": CHANNELS, "H": height, "W": width}
+        return tuple(sizes[axis] for axis in self.contract.layout)
+
+    def prepare(self, shape: tuple[int, ...], *, as_large: bool) -> None:
+        """Do what comes before the first run of an input shape; see `Backend.prepare`."""
+        self._backend.prepare(shape, as_large=as_large)
+
+    def release(self) -> None:
+        """Give back what is kept from earlier runs for the next of their shapes."""
+        self._backend.release()
 
     def close(self) -> None:
         """Free all memory of the model."""

@@ -38,8 +38,10 @@ class Backend(Protocol):
         outputs: the model's outputs, in the file's order.
         concurrency: how many runs at once are fastest; 1 where one run uses all cores.
         largest_batch: most images in one run; None for any number.
+        in_main_memory: whether runs take the memory of this computer, and not a GPU's.
     """
 
+    in_main_memory: bool
     concurrency: int
     largest_batch: int | None
     metadata: dict[str, str]
@@ -53,6 +55,23 @@ class Backend(Protocol):
             RuntimeError: the library failed, mostly for lack of memory; some libraries raise
                 exceptions of their own.
         """
+        ...
+
+    def is_large(self, pixels: int) -> bool:
+        """Whether an input of this many pixels is run in a way that takes less memory."""
+        ...
+
+    def prepare(self, shape: tuple[int, ...], *, as_large: bool) -> None:
+        """Do what comes before the first run of an input shape.
+
+        Args:
+            shape: of the input.
+            as_large: whether this and later inputs are run as large ones, whatever their size.
+        """
+        ...
+
+    def release(self) -> None:
+        """Give back what is kept from earlier runs for the next of their shapes."""
         ...
 
     def close(self) -> None:

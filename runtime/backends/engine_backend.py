@@ -37,6 +37,7 @@ SHAPES_KEPT = 2  # per stream: a video has one shape, tiles have one
 class EngineBackend:
     """A `Backend` over an engine."""
 
+    in_main_memory = False
     concurrency = STREAMS
 
     def __init__(
@@ -91,6 +92,16 @@ class EngineBackend:
         with self._free_stream() as stream, fault_named(self._path, self._gpu, batch.shape):
             use_device(self._gpu.device)
             return stream.run(batch, profile)
+
+    def is_large(self, pixels: int) -> bool:
+        """See `Backend`."""
+        return False
+
+    def prepare(self, shape: tuple[int, ...], *, as_large: bool) -> None:
+        """See `Backend`; executions are made when they are needed."""
+
+    def release(self) -> None:
+        """See `Backend`; what is kept is memory of the GPU, and stays."""
 
     def close(self) -> None:
         """Free all GPU memory of the engine, after the runs that are under way.

@@ -28,6 +28,7 @@ from .shape_cache import InputShape, ShapeCache
 # A session is told its sizes up to this many pixels in a batch: that is 11 % faster, but the full
 # network then takes 15.1 instead of 12.5 GB for a frame of 1920x1080 (--runtime any).
 MOST_FIXED_PIXELS = 1024 * 1024
+CPU = "cpu"  # the name of the provider whose memory is the computer's
 FATAL_ONLY = 4  # ONNX Runtime's log level: its errors are exceptions too
 
 
@@ -63,6 +64,8 @@ class OnnxRuntimeBackend:
         self._axes = general.get_inputs()[0].shape
         self._general = None if provider.session_per_shape else general
         self._sessions = ShapeCache(self._session_of)
+        self._most_fixed_pixels = MOST_FIXED_PIXELS
+        self.in_main_memory = provider.name == CPU
 
     def run(self, batch: NDArray[Any]) -> NDArray[Any]:
         """See `Backend`.
@@ -75,6 +78,21 @@ class OnnxRuntimeBackend:
         # a copy: a result that is kept would leave a hole in the session's memory, which then grows
         return np.array(output)
 
+    def is_large(self, pixels: int) -> bool:
+        """See `Backend`."""
+        return self._general is None and pixels > self._most_fixed_pixels
+
+    def prepare(self, shape: InputShape, *, as_large: bool) -> None:
+        """See `Backend`."""
+        self._most_fixed_pixels = 0 if as_large else MOST_FIXED_PIXELS
+        if self._general is None:
+            self._sessions.get(shape)
+
+    def release(self) -> None:
+        """See `Backend`."""
+        self._sessions.clear()
+        trim()
+
     def close(self) -> None:
         """See `Backend`."""
         self._general = None
@@ -85,7 +103,7 @@ class OnnxRuntimeBackend:
         if _state(self._path) != self._state:
             raise ModelError(f"{self._path} has changed since it was opened; open it again")
         options = _options(self._options.threads)
-        fixed = prod(shape) <= CHANNELS * MOST_FIXED_PIXELS
+        fixed = not self.is_large(prod(shape) // CHANNELS)
         for axis, size in zip(self._axes, shape, strict=True):
             if fixed and isinstance(axis, str):
                 options.add_free_dimension_override_by_name(axis, size)

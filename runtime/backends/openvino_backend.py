@@ -18,6 +18,7 @@ from drsformer.files import lost_weights
 
 from ..options import Precision, RunOptions
 from .base import EXPORT_IT, TensorInfo, reason_of
+from .memory import trim
 from .shape_cache import InputShape, ShapeCache
 
 DEVICE = "CPU"
@@ -27,6 +28,7 @@ HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's name
 class OpenVinoBackend:
     """A `Backend` over OpenVINO's CPU plugin; concurrent calls wait for each other."""
 
+    in_main_memory = True
     concurrency = 1
     largest_batch: int | None = None
 
@@ -53,6 +55,21 @@ class OpenVinoBackend:
             request = self._requests.get(batch.shape)
             result: NDArray[Any] = request.infer({0: batch}, share_inputs=True)[0].copy()
         return result
+
+    def is_large(self, pixels: int) -> bool:
+        """See `Backend`; all sizes are run in one way."""
+        return False
+
+    def prepare(self, shape: InputShape, *, as_large: bool) -> None:
+        """See `Backend`."""
+        with self._lock:
+            self._requests.get(shape)
+
+    def release(self) -> None:
+        """See `Backend`."""
+        with self._lock:
+            self._requests.clear()
+        trim()
 
     def close(self) -> None:
         """See `Backend`."""

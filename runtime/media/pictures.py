@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from drsformer.contract import Image
 from drsformer.errors import ImageError
 
+from .dimensions import MOST_MEGAPIXELS, check_picture_size
 from .formats import check_one_picture, format_from_bytes
 from .muted_stderr import muted_stderr
 from .orientation import orientation_from_exif, upright, upright_exif
@@ -51,19 +52,22 @@ class Picture:
         return replace(self, rgb=rgb)
 
 
-def read_image(path: Path) -> Picture:
+def read_image(path: Path, most_megapixels: float = MOST_MEGAPIXELS) -> Picture:
     """Read one still image.
 
     Args:
         path: a PNG, JPEG, WebP, TIFF or BMP file; its content says which.
+        most_megapixels: larger pictures are refused before they are decoded.
 
     Raises:
         ImageError: the file is missing, unreadable, empty, cut off or not an image, is animated or
-            has several pages, or its samples are not integers of up to 16 bits.
+            has several pages or too many pixels, or its samples are not integers of up to 16
+            bits.
     """
     data = _bytes_from_file(path)
     format_name = format_from_bytes(data, path)
     check_one_picture(data, format_name, path)
+    check_picture_size(data, format_name, path, most_megapixels)
     if format_name == "TIFF":
         data = with_untouched_colours(data)
     pixels, exif, profile = _decode(data, path, format_name)

@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass
 
 _BYTE_ORDERS = {b"II": "<", b"MM": ">"}
-_SHORT = 3  # the type of 16-bit values, the only one needed here
+_SHORT, _LONG = 3, 4  # the types of 16-bit and of 32-bit values, the only ones needed here
 
 _EXTRA_SAMPLES = 338  # the tag that says what alpha is
 _PREMULTIPLIED, _PLAIN = 1, 2
@@ -16,18 +16,20 @@ _PREMULTIPLIED, _PLAIN = 1, 2
 
 @dataclass(frozen=True)
 class Directory:
-    """The 16-bit values of a directory.
+    """The 16-bit and 32-bit values of a directory.
 
     Attributes:
         byte_order: "<" or ">", as in `struct`.
         values: tag -> its first value, for 16-bit values stored in the entry itself.
         places: tag -> byte offset of that value.
+        longs: the same as `values`, for 32-bit values.
         next_place: byte offset of the next directory; 0 if there is none.
     """
 
     byte_order: str
     values: dict[int, int]
     places: dict[int, int]
+    longs: dict[int, int]
     next_place: int
 
 
@@ -40,11 +42,13 @@ def directory_from_bytes(data: bytes) -> Directory | None:
         (start,) = struct.unpack_from(order + "I", data, 4)
         (count,) = struct.unpack_from(order + "H", data, start)
         end = start + 2 + 12 * count
-        values, places = _short_values(data, order, range(start + 2, end, 12))
+        entries = range(start + 2, end, 12)
+        values, places = _short_values(data, order, entries)
+        longs = _long_values(data, order, entries)
         (next_place,) = struct.unpack_from(order + "I", data, end)
     except struct.error:
         return None
-    return Directory(order, values, places, next_place)
+    return Directory(order, values, places, longs, next_place)
 
 
 def with_untouched_colours(tiff: bytes) -> bytes:
@@ -70,3 +74,8 @@ def _short_values(data: bytes, order: str, entries: range) -> tuple[dict[int, in
         if kind == _SHORT:
             values[tag], places[tag] = value, entry + 8
     return values, places
+
+
+def _long_values(data: bytes, order: str, entries: range) -> dict[int, int]:
+    found = (struct.unpack_from(order + "HHII", data, entry) for entry in entries)
+    return {tag: value for tag, kind, _, value in found if kind == _LONG}

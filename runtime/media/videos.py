@@ -78,6 +78,10 @@ class VideoReader:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         with muted_stderr():
             self._capture.release()
 

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from drsformer.runtime import Derainer
+from drsformer.runtime import Derainer, whole_or_tiles
 from drsformer.runtime.media.pictures import read_image
 from drsformer.runtime.media.videos import VideoReader
+from drsformer.runtime.memory_need import Need
 
 from ..command import Outcome, drs_export
 from ..places import folder_of_everyone, small_disk, without_root
@@ -330,6 +331,43 @@ def test_alpha_is_not_lost_to_jpeg(model: Path, tmp_path: Path) -> None:
     write(tmp_path / "a.png", np.dstack([noise(8, 8), noise(8, 8)[:, :, :1]]))
     command = ("run", model, tmp_path / "a.png", "-o", tmp_path / "out", "--format", "jpg")
     assert_refused_file(drs_export(*command), "JPEG holds no transparency")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.mkv"])
+def test_what_is_larger_than_the_limit_is_one_line(model: Path, tmp_path: Path, name: str) -> None:
+    if name == "a.png":
+        write(tmp_path / name)
+    else:
+        write_film(tmp_path / name, film(3))
+    command = ("run", model, tmp_path / name, "-o", tmp_path / "out")
+    assert_refused_file(drs_export(*command, "--max-megapixels", "0.0001"), name, "limit is 0.0001")
+    assert drs_export(*command).code == 0
+
+
+def test_images_that_do_not_fit_are_tiled_unless_no_tile_insists(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "a.png", noise(200, 300))
+    command = ("run", model, tmp_path / "a.png", "-o")
+    with (
+        mock.patch.object(whole_or_tiles, "free_memory", return_value=1),
+        mock.patch.object(whole_or_tiles, "measured_need", return_value=Need(0, 1.0)),
+    ):
+        drs_export(*command, tmp_path / "cut")
+        drs_export(*command, tmp_path / "insisted", "--no-tile")
+    assert ["--no-tile" in record.message for record in caplog.records] == [True]
+    drs_export(*command, tmp_path / "tiled", "--tile", "128")
+    drs_export(*command, tmp_path / "whole")
+    cut, insisted_on, tiled, whole = (
+        (tmp_path / folder / "a.png").read_bytes()
+        for folder in ("cut", "insisted", "tiled", "whole")
+    )
+    assert cut == tiled != whole == insisted_on
+
+
+def test_tile_and_no_tile_exclude_each_other(model: Path, tmp_path: Path) -> None:
+    outcome = drs_export("run", model, "a.png", "-o", tmp_path, "--tile", "64", "--no-tile")
+    assert_refused(outcome, "--tile or --no-tile", code=2)
 
 
 def test_out_of_memory_is_one_line(model: Path, tmp_path: Path) -> None:
