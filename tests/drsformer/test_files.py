@@ -59,6 +59,12 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
         check_readable(tmp_path / "pipe", ExportError, "give a file")
 
 
+def test_an_empty_file_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(ExportError, match="file is empty; give another"):
+        check_readable(tmp_path / "file", ExportError, "give another")
+
+
 def test_one_line_has_no_breaks_no_controls_and_an_end():
     assert one_line("a\nb\x1b[31mc\t d") == "a b?[31mc d"
     assert len(one_line("x" * 10_000)) == 600

@@ -93,6 +93,14 @@ def test_a_small_mistake_in_a_rewrite_is_found_in_float64(goldens, monkeypatch):
         rewrite_error(goldens["small_mefc"].model())
 
 
+def test_a_proof_that_is_not_a_number_is_none(goldens):
+    model = goldens["small_mefc"].model()
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    with pytest.raises(AgreementError, match="nan in float64"):
+        rewrite_error(model)
+
+
 def test_a_file_that_disagrees_is_never_named(small_checkpoint, tmp_path, monkeypatch):
     output = tmp_path / "out" / "model.onnx"
     monkeypatch.setattr(checking, "MAX_ERROR", -1.0)
