@@ -54,7 +54,7 @@ def evaluate(
     of the deraining literature: the luma of MATLAB's rgb2ycbcr, and an 11x11 Gaussian window.
     """
     if (model is None) == (derained is None):
-        raise click.UsageError("give either MODEL or --derained DIR")
+        raise click.UsageError("give either MODEL or --derained DIR.")
     if weights and derained:
         raise click.UsageError("--weights would have no effect with --derained.")
     pairs = pairs_from_folders(rainy, clean)

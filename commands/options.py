@@ -10,8 +10,20 @@ import click
 Options = TypeVar("Options")
 Command = Callable[..., None]
 
-FILE = click.Path(path_type=Path, dir_okay=False)
-FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+class NamedPath(click.Path):
+    """A path that is not empty: `""`, as of a variable that is not set, would be this folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; see `click.ParamType`."""
+        if value == "":
+            self.fail("it is empty; expected the name of a file or folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FILE = NamedPath(path_type=Path, dir_okay=False)
+FOLDER = NamedPath(path_type=Path, exists=True, file_okay=False)
+ANY_PATH = NamedPath(path_type=Path)
 
 THREADS_HELP = "CPU threads.  [default: one per core]"
 DEVICE_HELP = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from drsformer.errors import one_line
+from drsformer.errors import DRSformerError, one_line
 from drsformer.runtime.derain_files import (
     PREVIEW_SIDE,
     OutputSettings,
@@ -18,17 +18,16 @@ from drsformer.runtime.derain_files import (
 from drsformer.runtime.media.formats import is_media
 from drsformer.runtime.media.picture_writer import DEFAULT_QUALITY
 
-from .models import DEMO_MODEL, opened_file
-from .options import WEIGHTS_HELP, packed
+from .models import DEMO_MODEL, is_model, opened_file
+from .options import ANY_PATH, WEIGHTS_HELP, packed
 from .output import Output, output_options
 from .progress import progress
 from .run_options import DerainOptions, derain_options
 
 _FORMATS = ("png", "jpg", "webp", "tiff", "bmp", "mp4", "mov", "avi", "mkv", "webm")
-_PATH = click.Path(path_type=Path)  # a file or a folder
 DEMO_MODEL_NOTE = (
     "note: this was the demo model, trained on synthetic rain; --compare shows before and after, "
-    "and docs/checkpoints.md says where better weights are"
+    "and docs/checkpoints.md of this project says where better weights are"
 )
 
 
@@ -67,17 +66,21 @@ class Options:
 
 
 @click.command()
-@click.argument("files", metavar="[MODEL] INPUT...", nargs=-1, required=True, type=_PATH)
+@click.argument("files", metavar="[MODEL] INPUT...", nargs=-1, required=True, type=ANY_PATH)
 @click.option(
     "-o",
     "--output",
     "folder",
-    type=_PATH,
-    help="Folder to write into.  [default: beside each input, as NAME.derained.jpg]",
+    type=ANY_PATH,
+    help="Folder to write into; for one image or video also the name of the file.  "
+    "[default: beside each input, as NAME.derained.jpg]",
 )
 @click.option("--skip-existing", is_flag=True, help="Skip inputs whose outputs exist.")
 @click.option(
-    "--compare", is_flag=True, help="Also write NAME.compare.png: rainy and derained, side by side."
+    "--compare",
+    is_flag=True,
+    help="Also write a picture beside each output, which ends in .compare.png: rainy and derained, "
+    "side by side.",
 )
 @click.option(
     "--preview",
@@ -138,11 +141,14 @@ def _model_and_inputs(files: Sequence[Path]) -> tuple[Path | None, Sequence[Path
     first, *others = files
     if first.is_dir() or is_media(first):
         return None, files
-    if not others:
-        raise click.UsageError(
-            f"{first} is no image, video or folder, so it would be the model; give the images to "
-            "derain too."
+    if not is_model(first):
+        what = "is neither a model nor an image or video" if first.exists() else "does not exist"
+        raise DRSformerError(
+            f"{first} {what}; expected an image, a video or a folder, or first a model: an ONNX "
+            "file, an engine or a checkpoint"
         )
+    if not others:
+        raise click.UsageError(f"{first} is the model; give the images to derain too.")
     return first, others
 
 
@@ -153,7 +159,7 @@ def _print_summary(summary: Summary, folder: Path | None, output: Output) -> Non
     )
     derained = _counted(images, "image"), _counted(videos, "video")
     output.result(
-        f"{_place(summary, folder)}: derained {' and '.join(filter(None, derained)) or 'nothing'}"
+        f"{_place(summary, folder)}derained {' and '.join(filter(None, derained)) or 'nothing'}"
         f"{f', skipped {len(summary.skipped)}' if summary.skipped else ''}"
         f"{f', failed {len(summary.failures)}' if summary.failures else ''}"
         f"{_speed(summary) if summary.pixels else ''}"
@@ -162,8 +168,8 @@ def _print_summary(summary: Summary, folder: Path | None, output: Output) -> Non
         output.detail(Text(str(path)))
     if left_out := [job.source for job in summary.skipped if job.made_before]:
         output.note(
-            f"note: left out {_counted(len(left_out), 'file')} of an earlier run, such as "
-            f"{left_out[0]}"
+            f"note: left out {_counted(len(left_out), 'file')} that a run wrote, by the name: "
+            f"{left_out[0]}; to derain such a file, name it and give --output"
         )
     if videos:
         output.note("note: the sound of videos is not kept")
@@ -174,9 +180,11 @@ def _print_summary(summary: Summary, folder: Path | None, output: Output) -> Non
 def _place(summary: Summary, folder: Path | None) -> str:
     """Return where the outputs are: the folder, the only output, or "beside the inputs"."""
     if folder is not None:
-        return str(folder)
+        return f"{folder}: "
     outputs = summary.outputs()
-    return str(outputs[0]) if len(outputs) == 1 else "beside the inputs"
+    if not outputs:
+        return ""
+    return f"{outputs[0]}: " if len(outputs) == 1 else "beside the inputs: "
 
 
 def _counted(count: int, noun: str) -> str:

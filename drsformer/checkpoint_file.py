@@ -31,6 +31,8 @@ OTHER_KINDS = {  # how files begin that people take for checkpoints
     b"\x1f\x8b": "compressed (gzip); unpack it first",
     b"Rar!": "an archive (RAR); unpack it first",
     b"7z\xbc\xaf": "an archive (7-Zip); unpack it first",
+    b"\x89PNG": "an image (PNG); give the file with the weights",
+    b"\xff\xd8\xff": "an image (JPEG); give the file with the weights",
     b"GGUF": "a GGUF file; give a file of PyTorch",
     b"{": "JSON, an index or a configuration; give the file with the weights",
 }

@@ -19,7 +19,7 @@ from .derainer import Derainer
 from .estimate import timed
 from .media.comparison import middle_of, side_by_side
 from .media.dimensions import MOST_MEGAPIXELS, check_megapixels
-from .media.jobs import Job, identities, jobs_from_inputs, output_folder
+from .media.jobs import Job, identities, jobs_from_inputs, names_a_file, output_folder
 from .media.picture_writer import DEFAULT_QUALITY, check_fits, write_image, write_images
 from .media.pictures import read_image
 from .media.video_writer import written_video
@@ -113,7 +113,8 @@ def derain_files(
 
     Args:
         inputs: images, videos, and folders of them.
-        output: the folder to write into, which is made if needed; None for beside each input.
+        output: the folder to write into, which is made if needed, or for a single input the file
+            to write; None for beside each input.
         derainer: the opened model.
         settings: how to write.
         context: is told about progress.
@@ -134,7 +135,8 @@ def derain_files(
     )
     sources = identities([derainer.path, *(job.source for job in jobs if not job.made_before)])
     summary, start = Summary(), time.perf_counter()
-    with nullcontext() if output is None else output_folder(output):
+    folder = None if output is None or names_a_file(output) else output
+    with nullcontext() if folder is None else output_folder(folder):
         for number, job in enumerate(jobs, 1):
             context.step(f"{job.source.name} ({number} of {len(jobs)})")
             try:

@@ -36,6 +36,13 @@ VIDEO_CODECS = {
     ".webm": "VP90",
 }
 
+# endings of pictures and videos that are not read; such a file is refused as what it is
+OTHER_MEDIA = [
+    ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".exr", ".hdr", ".ppm",
+    ".pgm", ".dng", ".cr2", ".cr3", ".nef", ".arw",
+    ".wmv", ".flv", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".3gp", ".ogv", ".vob",
+]  # fmt: skip
+
 _STARTS = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -56,8 +63,11 @@ def kind_from_name(path: Path) -> Kind | None:
 
 
 def is_media(path: Path) -> bool:
-    """Whether a file is an image or a video, by its name, or an image by its first bytes."""
-    if kind_from_name(path):
+    """Whether a file is an image or a video, by its name, or an image by its first bytes.
+
+    Those that cannot be read count too.
+    """
+    if kind_from_name(path) or path.suffix.lower() in OTHER_MEDIA:
         return True
     if not path.is_file():
         return False
@@ -101,7 +111,10 @@ def format_from_bytes(data: bytes, path: Path) -> str:
             return name
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "WebP"
-    raise ImageError(f"{path}: not a PNG, JPEG, WebP, TIFF or BMP image, whatever its name says")
+    raise ImageError(
+        f"{path}: not a PNG, JPEG, WebP, TIFF or BMP image, whatever its name "
+        "says; save it as PNG or JPEG"
+    )
 
 
 def check_one_picture(data: bytes, format_name: str, path: Path) -> None:

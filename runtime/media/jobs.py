@@ -56,7 +56,8 @@ def jobs_from_inputs(
 
     Args:
         inputs: files and folders.
-        output: the folder to write into, which need not exist; None for beside each input.
+        output: the folder to write into, which need not exist, or for a single input the file to
+            write; None for beside each input.
         suffix: the ending to write instead, such as ".png"; an image's ending changes images only,
             and a video's changes videos only.
         compare: whether to write side-by-side pictures.
@@ -65,8 +66,11 @@ def jobs_from_inputs(
     Raises:
         ImageError: a folder holds no image or video, or two inputs would become one file.
     """
-    placed = {job: None for path in inputs for job in _placed(path, output)}
-    jobs = [_renamed(job, suffix) for job in placed]
+    if output is not None and names_a_file(output):
+        jobs = [_named(inputs, output, suffix)]
+    else:
+        placed = {job: None for path in inputs for job in _placed(path, output)}
+        jobs = [_renamed(job, suffix) for job in placed]
     if preview:
         jobs = [replace(job, output=_beside(job.output, PREVIEWED, ".png")) for job in jobs]
     elif output is None:
@@ -75,6 +79,11 @@ def jobs_from_inputs(
         jobs = [replace(job, compare=job.output.with_suffix(f"{COMPARED}.png")) for job in jobs]
     _check_distinct(jobs)
     return jobs
+
+
+def names_a_file(output: Path) -> bool:
+    """Whether an output is the name of an image or a video, and not of a folder."""
+    return kind_from_name(output) is not None and not _is_folder(output)
 
 
 def identities(paths: Iterable[Path]) -> set[tuple[int, int]]:
@@ -110,6 +119,20 @@ def output_folder(path: Path) -> Iterator[None]:
         for folder in made:  # deepest first; a folder that holds something stays
             with suppress(OSError):
                 folder.rmdir()
+
+
+def _named(inputs: Sequence[Path], output: Path, suffix: str | None) -> Job:
+    """Return the job of the only input, which goes into a file of this name."""
+    if len(inputs) > 1 or _is_folder(inputs[0]):
+        raise ImageError(
+            f"--output {output} is the name of one file; for several inputs give a folder"
+        )
+    if suffix is not None and not _is_same_format(output.suffix.lower(), suffix):
+        raise ImageError(f"--output {output} and --format {suffix[1:]} differ; give one of them")
+    kind = kind_from_name(inputs[0]) or "image"
+    if kind != kind_from_name(output):
+        raise ImageError(f"{inputs[0]} is of the kind {kind}, which {output} cannot hold")
+    return Job(kind, inputs[0], output)
 
 
 def _beside(path: Path, what: str, ending: str | None = None) -> Path:

@@ -11,7 +11,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from drsformer.commands.models import DEMO_MODEL, is_checkpoint
+from drsformer.commands.models import DEMO_MODEL, cache_folder, is_checkpoint
 from drsformer.runtime import Derainer
 from drsformer.runtime.derain_files import PREVIEW_SIDE
 from drsformer.runtime.media.pictures import read_image
@@ -136,6 +136,88 @@ def test_options_without_effect_are_refused(model: Path, tmp_path: Path, option:
     source = write(tmp_path / "a.png")
     outcome = drs_export("run", model, source, "--preview", *option)
     assert outcome.code == 2 and "no effect" in outcome.err[-1]
+
+
+def test_output_may_name_the_file_of_a_single_input(model: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "a.png")
+    outcome = drs_export("run", model, source, "-o", tmp_path / "new" / "b.jpg")
+    assert (outcome.code, names(tmp_path / "new")) == (0, ["b.jpg"])
+    assert outcome.out[0].startswith(f"{tmp_path / 'new' / 'b.jpg'}: derained 1 image")
+    for inputs, words in (
+        ([source, source], "several inputs"),
+        ([tmp_path], "several inputs"),
+        ([source, "--format", "png"], "differ"),
+        ([write_film(tmp_path / "v.avi", film(2))], "cannot hold"),
+    ):
+        outcome = drs_export("run", model, *inputs, "-o", tmp_path / "c.jpg")
+        assert_refused(outcome, words)
+    assert not (tmp_path / "c.jpg").exists()
+
+
+def test_a_folder_may_be_called_like_a_file(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "b.jpg").mkdir()
+    assert drs_export("run", model, write(tmp_path / "a.png"), "-o", tmp_path / "b.jpg").code == 0
+    assert names(tmp_path / "b.jpg") == ["a.png"]
+
+
+@pytest.mark.parametrize("arguments", [[""], ["a.png", "-o", ""]])
+def test_an_empty_name_is_a_usage_error(
+    tmp_path: Path, arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    outcome = drs_export("run", *arguments)
+    assert outcome.code == 2 and "it is empty" in outcome.err[-1]
+    assert names(tmp_path) == ["a.png"]
+
+
+def test_what_is_neither_model_nor_picture_is_refused(tmp_path: Path) -> None:
+    notes, photo = tmp_path / "notes.txt", write(tmp_path / "a.png")
+    assert_refused(drs_export("run", notes, photo), "notes.txt does not exist")
+    notes.write_text("no model")
+    assert_refused(drs_export("run", notes, photo), "neither a model nor an image")
+    assert names(tmp_path) == ["a.png", "notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.heic", "A.HEIC", "a.wmv"])
+def test_a_format_that_is_not_read_is_not_taken_for_a_model(tmp_path: Path, name: str) -> None:
+    other, photo = tmp_path / name, write(tmp_path / "b.png")
+    other.write_bytes(b"GIF89a, or another")
+    outcome = drs_export("run", other, photo)
+    assert outcome.code == 1 and (tmp_path / "b.derained.png").is_file()
+    assert name in outcome.err[-1] + outcome.err[0] and "PNG" in "".join(outcome.err)
+
+
+def test_a_model_without_an_ending(model: Path, tmp_path: Path) -> None:
+    unnamed = tmp_path / "unnamed"
+    unnamed.write_bytes(model.read_bytes())
+    assert drs_export("run", unnamed, write(tmp_path / "a.png")).code == 0
+
+
+def test_a_damaged_export_in_the_cache_is_made_again(cache: Path, tmp_path: Path) -> None:
+    photo = write(tmp_path / "a.png")
+    drs_export("run", CHECKPOINT, photo)
+    (exported,) = cache.rglob("*.onnx")
+    whole = exported.read_bytes()
+    exported.write_bytes(whole[:1000])
+    outcome = drs_export("run", CHECKPOINT, photo)
+    assert outcome.code == 0 and "exported" in outcome.err[0]
+    assert exported.read_bytes() == whole
+
+
+def test_without_a_cache_the_export_is_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    outcome = drs_export("run", CHECKPOINT, write(tmp_path / "a.png"))
+    assert outcome.code == 0 and "cannot be written" in outcome.err[0]
+    assert names(tmp_path) == ["a.derained.png", "a.png", "file"]
+
+
+def test_a_relative_cache_folder_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "cache")
+    assert cache_folder() == Path.home() / ".cache" / "drs-export"
 
 
 def test_a_model_alone_is_a_usage_error(model: Path) -> None:
