@@ -94,9 +94,9 @@ class Model:
         return self.batch or self._backend.largest_batch
 
     @property
-    def in_main_memory(self) -> bool:
-        """Whether runs take the memory of this computer, and not a GPU's."""
-        return self._backend.in_main_memory
+    def samples(self) -> tuple[tuple[int, int], ...]:
+        """The sizes on which memory is measured; see `Backend`."""
+        return self._backend.samples
 
     @property
     def is_deployed(self) -> bool:

@@ -61,7 +61,7 @@ class WholeOrTiles:
         return plan.tiling
 
     def _decided(self, image: Image, size: Size, model: Model) -> Tiling | None:
-        free = free_memory() if model.in_main_memory and not self._blind else None
+        free = free_memory() if model.samples and not self._blind else None
         held = COPIES * image.nbytes
         if free is None or rough_bytes_of(model, prod(size)) + held <= SHARE * free:
             return None

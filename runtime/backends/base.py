@@ -38,10 +38,11 @@ class Backend(Protocol):
         outputs: the model's outputs, in the file's order.
         concurrency: how many runs at once are fastest; 1 where one run uses all cores.
         largest_batch: most images in one run; None for any number.
-        in_main_memory: whether runs take the memory of this computer, and not a GPU's.
+        samples: heights and widths, pixels, whose mean memory a pixel is that of most sizes, where
+            runs take the memory of this computer; none where they take a GPU's.
     """
 
-    in_main_memory: bool
+    samples: tuple[tuple[int, int], ...]
     concurrency: int
     largest_batch: int | None
     metadata: dict[str, str]

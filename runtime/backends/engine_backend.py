@@ -37,7 +37,7 @@ SHAPES_KEPT = 2  # per stream: a video has one shape, tiles have one
 class EngineBackend:
     """A `Backend` over an engine."""
 
-    in_main_memory = False
+    samples = ()
     concurrency = STREAMS
 
     def __init__(

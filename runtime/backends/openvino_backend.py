@@ -28,7 +28,7 @@ HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's name
 class OpenVinoBackend:
     """A `Backend` over OpenVINO's CPU plugin; concurrent calls wait for each other."""
 
-    in_main_memory = True
+    samples = ((256, 256),)  # one, because it is compiled for each
     concurrency = 1
     largest_batch: int | None = None
 
