@@ -23,7 +23,7 @@ from drsformer.contract import (
 from drsformer.errors import DRSformerError, ModelError, ShapeError
 from drsformer.files import check_readable
 
-from .backends.base import EXPORT_IT, TensorInfo, reason_of
+from .backends.base import EXPORT_IT, Sizes, TensorInfo, reason_of
 from .backends.providers import open_backend
 from .fitting import Limits
 from .options import RunOptions
@@ -94,7 +94,7 @@ class Model:
         return self.batch or self._backend.largest_batch
 
     @property
-    def samples(self) -> tuple[tuple[int, int], ...]:
+    def samples(self) -> Sizes:
         """The sizes on which memory is measured; see `Backend`."""
         return self._backend.samples
 

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 EXPORT_IT = "make one with `drs-export onnx`"  # what to do about a file that cannot be used
 
 
+Sizes = tuple[tuple[int, int], ...]  # heights and widths, pixels
+
+
 @dataclass(frozen=True)
 class TensorInfo:
     """An input or output of a model.
@@ -42,7 +45,7 @@ class Backend(Protocol):
             runs take the memory of this computer; none where they take a GPU's.
     """
 
-    samples: tuple[tuple[int, int], ...]
+    samples: Sizes
     concurrency: int
     largest_batch: int | None
     metadata: dict[str, str]

@@ -20,7 +20,7 @@ from drsformer.errors import ModelError, ProviderError
 from drsformer.files import lost_weights
 
 from ..options import RunOptions
-from .base import EXPORT_IT, TensorInfo, reason_of
+from .base import EXPORT_IT, Sizes, TensorInfo, reason_of
 from .memory import trim
 from .onnxruntime_providers import Provider, check_available, check_in_use
 from .shape_cache import InputShape, ShapeCache
@@ -68,7 +68,7 @@ class OnnxRuntimeBackend:
         self._general = None if provider.session_per_shape else general
         self._sessions = ShapeCache(self._session_of)
         self._most_fixed_pixels = MOST_FIXED_PIXELS
-        self.samples = SAMPLES if provider.name == CPU else ()
+        self.samples: Sizes = SAMPLES if provider.name == CPU else ()
 
     def run(self, batch: NDArray[Any]) -> NDArray[Any]:
         """See `Backend`.
