@@ -100,8 +100,8 @@ class WholeOrTiles:
         height, width, _ = image.shape
         log.warning(
             "%d x %d pixels take about %.1f GB whole, more than four fifths of the %.1f GB that "
-            "are free: images are cut into tiles of %s, which changes the result a little; --no-tile "
-            "insists on whole ones",
+            "are free: images are cut into tiles of %s, which changes the result a little; "
+            "--no-tile insists on whole ones",
             width,
             height,
             whole / 1e9,
