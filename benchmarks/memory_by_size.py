@@ -17,7 +17,7 @@ import click
 
 from drsformer.files import sha256_of, written_whole
 from drsformer.measuring.bench.report import machine, versions
-from drsformer.runtime.memory_need import SAMPLE, measured_need, need_here
+from drsformer.runtime.memory_need import measured_need, need_here
 from drsformer.runtime.model import Model
 from drsformer.runtime.options import RunOptions
 
@@ -84,7 +84,6 @@ def main(runs: tuple[tuple[Path, str], ...], threads: int, small: bool, output: 
     report = {
         "script": "benchmarks/memory_by_size.py",
         "threads": threads,
-        "sample": "x".join(map(str, SAMPLE)),
         "runs": [*known, *found],
         "machine": machine(),
         "versions": versions(),

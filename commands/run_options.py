@@ -80,7 +80,8 @@ _OPTIONS = (
         "--no-tile",
         "whole",
         is_flag=True,
-        help="Derain images whole, also those that seem to need more than the free memory.",
+        help="Derain images whole where the model takes them, also those that seem to need more "
+        "than the free memory.",
     ),
     click.option(
         "--overlap",

@@ -1,4 +1,4 @@
-"""How much memory a run of a model takes, measured on a small input in a process of its own.
+"""How much memory a run of a model takes, measured on small inputs in a process of its own.
 
     need = what the model takes when it is ready for a size + bytes a pixel * pixels
 
@@ -23,8 +23,7 @@ from .free_memory import forget_peak, resident_bytes
 from .model import Model
 from .options import RunOptions
 
-SAMPLE = (256, 256)  # height and width; smaller ones are less exact, larger ones take longer
-MOST_SECONDS = 600  # the full network takes 10 s on two cores
+MOST_SECONDS = 600  # the full network takes 15 s on two cores
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def measured_need(path: Path, options: RunOptions, *, as_large: bool) -> Need:
     Args:
         path: the model; it takes any height and width.
         options: how it is run, on the CPU.
-        as_large: whether the sample is run as large inputs are; see `Backend.is_large`.
+        as_large: whether the samples are run as large inputs are; see `Backend.is_large`.
 
     Raises:
         ModelError: it could not be measured.
@@ -80,10 +79,10 @@ def _is_python(executable: str | None) -> bool:
 
 
 def need_here(model: Model, height: int, width: int, *, as_large: bool) -> Need:
-    """Run a model, which was just opened, once in this process, and return what that took.
+    """Run a model once in this process, and return what that took.
 
     Args:
-        model: takes any size; nothing was run with it.
+        model: takes any size, and keeps nothing of an earlier run.
         height: of the input, pixels, a multiple of 8.
         width: of the input, pixels, a multiple of 8.
         as_large: see `Backend.is_large`.
@@ -110,8 +109,12 @@ def main(given: str) -> None:
         given: a JSON list of the model's path, the fields of its `RunOptions`, and `as_large`.
     """
     path, options, as_large = json.loads(given)
-    need = need_here(Model(Path(path), RunOptions(**options)), *SAMPLE, as_large=as_large)
-    sys.stdout.write(json.dumps([need.fixed, need.per_pixel]) + "\n")
+    model, needs = Model(Path(path), RunOptions(**options)), []
+    for size in model.samples:
+        needs.append(need_here(model, *size, as_large=as_large))
+        model.release()
+    per_pixel = sum(need.per_pixel for need in needs) / len(needs)
+    sys.stdout.write(json.dumps([needs[0].fixed, per_pixel]) + "\n")
 
 
 def rough_bytes_of(model: Model, pixels: int) -> int:

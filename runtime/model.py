@@ -23,7 +23,7 @@ from drsformer.contract import (
 from drsformer.errors import DRSformerError, ModelError, ShapeError
 from drsformer.files import check_readable
 
-from .backends.base import EXPORT_IT, TensorInfo, reason_of
+from .backends.base import EXPORT_IT, Sizes, TensorInfo, reason_of
 from .backends.providers import open_backend
 from .fitting import Limits
 from .options import RunOptions
@@ -94,9 +94,9 @@ class Model:
         return self.batch or self._backend.largest_batch
 
     @property
-    def in_main_memory(self) -> bool:
-        """Whether runs take the memory of this computer, and not a GPU's."""
-        return self._backend.in_main_memory
+    def samples(self) -> Sizes:
+        """The sizes on which memory is measured; see `Backend`."""
+        return self._backend.samples
 
     @property
     def is_deployed(self) -> bool:

@@ -61,7 +61,7 @@ class WholeOrTiles:
         return plan.tiling
 
     def _decided(self, image: Image, size: Size, model: Model) -> Tiling | None:
-        free = free_memory() if model.in_main_memory and not self._blind else None
+        free = free_memory() if model.samples and not self._blind else None
         held = COPIES * image.nbytes
         if free is None or rough_bytes_of(model, prod(size)) + held <= SHARE * free:
             return None
@@ -99,8 +99,9 @@ class WholeOrTiles:
         self._said = True
         height, width, _ = image.shape
         log.warning(
-            "%d x %d pixels take about %.1f GB whole and %.1f GB are free: images are cut into "
-            "tiles of %s, which changes the result a little; --no-tile insists on whole ones",
+            "%d x %d pixels take about %.1f GB whole, more than four fifths of the %.1f GB that "
+            "are free: images are cut into tiles of %s, which changes the result a little; "
+            "--no-tile insists on whole ones",
             width,
             height,
             whole / 1e9,

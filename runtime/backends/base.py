@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 EXPORT_IT = "make one with `drs-export onnx`"  # what to do about a file that cannot be used
 
 
+Sizes = tuple[tuple[int, int], ...]  # heights and widths, pixels
+
+
 @dataclass(frozen=True)
 class TensorInfo:
     """An input or output of a model.
@@ -38,10 +41,11 @@ class Backend(Protocol):
         outputs: the model's outputs, in the file's order.
         concurrency: how many runs at once are fastest; 1 where one run uses all cores.
         largest_batch: most images in one run; None for any number.
-        in_main_memory: whether runs take the memory of this computer, and not a GPU's.
+        samples: heights and widths, pixels, whose mean memory a pixel is that of most sizes, where
+            runs take the memory of this computer; none where they take a GPU's.
     """
 
-    in_main_memory: bool
+    samples: Sizes
     concurrency: int
     largest_batch: int | None
     metadata: dict[str, str]

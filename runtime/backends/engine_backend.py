@@ -28,7 +28,7 @@ from drsformer.engine.loaded_engine import engine_from_file
 from drsformer.engine.manifest import Manifest, manifest_of
 from drsformer.errors import EngineError, ProviderError
 
-from .base import TensorInfo
+from .base import Sizes, TensorInfo
 
 STREAMS = 3  # upload, compute and download of three inputs can overlap
 SHAPES_KEPT = 2  # per stream: a video has one shape, tiles have one
@@ -37,7 +37,7 @@ SHAPES_KEPT = 2  # per stream: a video has one shape, tiles have one
 class EngineBackend:
     """A `Backend` over an engine."""
 
-    in_main_memory = False
+    samples: Sizes = ()
     concurrency = STREAMS
 
     def __init__(

@@ -17,7 +17,7 @@ from drsformer.extras import installing
 from drsformer.files import lost_weights
 
 from ..options import Precision, RunOptions
-from .base import EXPORT_IT, TensorInfo, reason_of
+from .base import EXPORT_IT, Sizes, TensorInfo, reason_of
 from .memory import trim
 from .shape_cache import InputShape, ShapeCache
 
@@ -28,7 +28,7 @@ HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's name
 class OpenVinoBackend:
     """A `Backend` over OpenVINO's CPU plugin; concurrent calls wait for each other."""
 
-    in_main_memory = True
+    samples: Sizes = ((256, 256),)  # one, because it is compiled for each
     concurrency = 1
     largest_batch: int | None = None
 

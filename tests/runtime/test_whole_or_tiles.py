@@ -75,7 +75,7 @@ def test_what_does_not_fit_is_cut_into_the_largest_tiles_that_do(
         derainer.derain(noise(320, 250))
         np.testing.assert_array_equal(found, tiled.derain(image))
     (record,) = caplog.records  # said once
-    for words in ("320 x 250 pixels take about", "are free", f"tiles of {tile},", "--no-tile"):
+    for words in ("320 x 250 pixels take about", "that are free", f"tiles of {tile},", "--no-tile"):
         assert words in record.message
 
 
