@@ -17,6 +17,7 @@ from drsformer.contract import CONTRACT, CONTRACTS
 from drsformer.engine.libraries import LIBRARIES, module_of
 from drsformer.engine.manifest import manifest_of, manifest_path
 from drsformer.errors import EngineError, ProviderError
+from drsformer.export.engine.engine_from_onnx import check_output
 from drsformer.export.engine.settings import compute_capabilities_from_text
 from drsformer.export.engine.shapes import profiles_from_text
 from drsformer.runtime import Derainer
@@ -99,7 +100,6 @@ def test_a_checkpoint_becomes_an_engine_in_one_go(
         (["--shapes", "tile", "--shapes", "512x512"], "the same shapes are given twice"),
         (["--timing-cache", "c"], "--timing-cache is an option of TensorRT"),
         (["--strip-weights"], "can be built on a GPU only"),
-        (["-o", ""], "the engine needs a name"),
         (["-o", "a" * 252 + ".engine"], "File name too long"),
         (["-o", "x.onnx"], "x.onnx is named as another kind of file"),
         (["--emit-script", "s.sh"], "--emit-script is for TensorRT's trtexec"),
@@ -113,6 +113,13 @@ def test_options_without_a_meaning_are_refused(
     code, _, err = drs("trt", tiny_onnx, "-o", "x.engine", "--library", "rtx", *arguments)
     assert code == 1 and message in one_line(err)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_engine_needs_a_name(drs: Any, tiny_onnx: Path) -> None:
+    code, _, err = drs("trt", tiny_onnx, "-o", "")
+    assert code == 2 and "it is empty" in one_line(err)
+    with pytest.raises(EngineError, match="the engine needs a name"):
+        check_output(Path(""))
 
 
 def test_two_precisions_at_once_are_refused(drs: Any, tiny_onnx: Path, tmp_path: Path) -> None:
