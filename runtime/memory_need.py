@@ -23,7 +23,7 @@ from .free_memory import forget_peak, resident_bytes
 from .model import Model
 from .options import RunOptions
 
-MOST_SECONDS = 600  # the full network takes 15 s on two cores
+MOST_SECONDS = 600  # the full network takes up to half a minute on two cores
 
 
 @dataclass(frozen=True)
