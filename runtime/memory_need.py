@@ -25,6 +25,13 @@ from .options import RunOptions
 
 MOST_SECONDS = 600  # the full network takes up to half a minute on two cores
 
+MEASURE = f"""
+import sys
+sys.path.extend(sys.argv[2:])
+from {__name__} import main
+main(sys.argv[1])
+"""
+
 
 @dataclass(frozen=True)
 class Need:
@@ -57,17 +64,16 @@ def measured_need(path: Path, options: RunOptions, *, as_large: bool) -> Need:
     if not _is_python(sys.executable):  # of a program that contains Python, it is that program
         raise ModelError(f"{sys.executable!r} is not Python")
     given = json.dumps([str(path.absolute()), vars(options), as_large])
-    # started where no file can take the place of a module, and with this process's modules
-    modules = os.pathsep.join(os.path.abspath(place) for place in sys.path)
+    # this process's modules too, behind Python's own: a file of the user's may be called re.py
+    modules = map(os.path.abspath, sys.path)
     try:
         done = subprocess.run(
-            [sys.executable, "-m", __name__, given],
+            [sys.executable, "-c", MEASURE, given, *modules],
             capture_output=True,
             text=True,
             timeout=MOST_SECONDS,
             check=True,
             cwd=os.sep,
-            env=os.environ | {"PYTHONPATH": modules},
         )
         return Need(*json.loads(done.stdout.splitlines()[-1]))
     except (OSError, subprocess.SubprocessError, ValueError, IndexError, TypeError) as error:
@@ -125,7 +131,3 @@ def rough_bytes_of(model: Model, pixels: int) -> int:
     """
     a_pixel = 10_000 if model.is_deployed else 24_000
     return 500_000_000 + 4 * model.file_bytes + a_pixel * pixels * (model.batch or 1)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1])

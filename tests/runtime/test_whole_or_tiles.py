@@ -232,3 +232,11 @@ def test_a_run_takes_less_than_the_rough_figure(small_onnx: Path) -> None:
     need = need_here(opened, 64, 96, as_large=False)
     assert need.bytes_of(64 * 96) < memory_need.rough_bytes_of(opened, 64 * 96)
     assert padded_size(64, 96) == (64, 96)
+
+
+def test_a_file_beside_the_users_script_is_no_module_of_the_measurement(
+    small_onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "re.py").write_text("raise SystemExit(3)")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert measured_need(small_onnx, RunOptions("cpu", 1), as_large=False).per_pixel > 0
