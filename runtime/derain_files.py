@@ -173,7 +173,10 @@ def _preview(job: Job, derainer: Derainer, settings: OutputSettings, context: Co
     if job.kind == "video":
         with _reader_of(job.source, settings) as reader:
             number = min(reader.frame_count // 2, MOST_FRAMES_BEFORE_PREVIEW)
-            rainy = next(islice(reader.frames(), number, None))
+            frame = next(islice(reader.frames(), number, None), None)
+        if frame is None:
+            raise ImageError(f"{job.source}: no frame can be decoded; copy it again")
+        rainy = frame
     else:
         rainy = read_image(job.source, settings.most_megapixels).rgb
     rainy = middle_of(rainy, PREVIEW_SIDE)

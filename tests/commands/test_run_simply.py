@@ -131,6 +131,14 @@ def test_a_preview_of_a_video_is_one_frame(model: Path, tmp_path: Path) -> None:
     assert (outcome.code, names(tmp_path)) == (0, ["v.avi", "v.preview.png"])
 
 
+def test_a_preview_of_a_video_without_frames_is_refused(model: Path, tmp_path: Path) -> None:
+    write_film(tmp_path / "v.avi", film(4))
+    with mock.patch("drsformer.runtime.media.videos.VideoReader.frames", lambda self: iter(())):
+        outcome = drs_export("run", model, tmp_path / "v.avi", "--preview")
+    assert outcome.code == 1 and "no frame can be decoded" in outcome.err[0]
+    assert names(tmp_path) == ["v.avi"]
+
+
 @pytest.mark.parametrize("option", [["--compare"], ["--format", "png"]])
 def test_options_without_effect_are_refused(model: Path, tmp_path: Path, option: list[str]) -> None:
     source = write(tmp_path / "a.png")
