@@ -1,0 +1,29 @@
+# C++ beside Python, value for value, with each backend. The data is made once, and again where the
+# package or a library has changed.
+set(parity_data ${CMAKE_BINARY_DIR}/parity)
+add_test(NAME parity_data
+  COMMAND ${DRSFORMER_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/make_parity_data.py ${parity_data})
+set_tests_properties(parity_data PROPERTIES
+  LABELS "parity" FIXTURES_SETUP parity_data TIMEOUT 900 PROCESSORS 2
+  # Python's package need not be installed to be found
+  ENVIRONMENT "ORT_DISABLE_TELEMETRY=1")
+
+add_executable(test_parity test_parity.cpp)
+target_link_libraries(test_parity PRIVATE drsformer drsformer_settings drsformer_third_party)
+
+# add_parity_test(NAME PROVIDER)
+function(add_parity_test NAME PROVIDER)
+  add_test(NAME parity_${NAME}
+    COMMAND test_parity ${parity_data} --provider ${PROVIDER}
+      --ort-library ${DRSFORMER_ORT_LIBRARY} --table ${parity_data}/${NAME}.md)
+  set_tests_properties(parity_${NAME} PROPERTIES
+    LABELS "parity" FIXTURES_REQUIRED parity_data TIMEOUT 900 PROCESSORS 2
+    ENVIRONMENT "DRSFORMER_MODULES=${CMAKE_LIBRARY_OUTPUT_DIRECTORY};ORT_DISABLE_TELEMETRY=1")
+endfunction()
+
+if(DRSFORMER_ONNXRUNTIME)
+  add_parity_test(onnxruntime cpu)
+endif()
+if(DRSFORMER_OPENVINO)
+  add_parity_test(openvino openvino)
+endif()

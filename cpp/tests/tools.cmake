@@ -1,0 +1,14 @@
+# drs-derain beside Python's Derainer, and the C structs beside those that ctypes declares.
+if(TARGET drs-derain)
+  add_test(NAME drs_derain
+    COMMAND ${DRSFORMER_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_drs_derain.py)
+  set_tests_properties(drs_derain PROPERTIES LABELS "tools" TIMEOUT 300 ENVIRONMENT
+    "DRS_DERAIN=$<TARGET_FILE:drs-derain>;DRSFORMER_MODULES=${CMAKE_LIBRARY_OUTPUT_DIRECTORY}")
+endif()
+
+add_executable(drs_abi ${CMAKE_CURRENT_LIST_DIR}/abi.c)
+target_include_directories(drs_abi PRIVATE ${PROJECT_SOURCE_DIR}/include)
+target_link_libraries(drs_abi PRIVATE drsformer_settings)
+add_test(NAME abi COMMAND ${DRSFORMER_PYTHON}
+  ${PROJECT_SOURCE_DIR}/examples/ctypes_derain.py --check $<TARGET_FILE:drs_abi>)
+set_tests_properties(abi PROPERTIES LABELS "tools" TIMEOUT 60)
