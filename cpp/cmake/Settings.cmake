@@ -5,6 +5,11 @@ target_compile_options(drsformer_settings INTERFACE
   # a fused multiply-add rounds once where Python's numpy rounds twice: bits would differ
   -ffp-contract=off
   -ffunction-sections -fdata-sections)
+if(NOT BUILD_SHARED_LIBS)
+  # symbols that are one in the whole program cannot be hidden, see OneObject.cmake
+  target_compile_options(drsformer_settings INTERFACE
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fno-gnu-unique>)
+endif()
 if(DRSFORMER_WERROR)
   target_compile_options(drsformer_settings INTERFACE -Werror)
 endif()

@@ -94,6 +94,18 @@ void derain(drsformer::Derainer &derainer, GstBuffer *buffer, GstVideoInfo info)
     derainer.derain(view);
 }
 
+// Derains a copy of a frame and hands it to the other pipeline.
+void push_derained(drsformer::Derainer &derainer, GstSample *sample, GstAppSrc *clean) {
+    GstCaps *const caps = gst_sample_get_caps(sample);
+    GstVideoInfo info;
+    gst_video_info_from_caps(&info, caps);
+    gst_app_src_set_caps(clean, caps);
+    GstBuffer *const copy = gst_buffer_copy_deep(gst_sample_get_buffer(sample));
+    const std::unique_ptr<GstBuffer, void (*)(GstBuffer *)> owned(copy, gst_buffer_unref);
+    derain(derainer, copy, info);
+    gst_app_src_push_buffer(clean, gst_buffer_ref(copy));
+}
+
 void run(const std::string &model, const std::string &from, const std::string &to) {
     drsformer::Derainer derainer(model);
     const Pipeline source(from +
@@ -103,24 +115,18 @@ void run(const std::string &model, const std::string &from, const std::string &t
         "appsrc name=own format=time block=true max-bytes=20000000 ! "
         "videoconvert ! " +
         to);
+    GstAppSink *const rainy = GST_APP_SINK(source.own());
     GstAppSrc *const clean = GST_APP_SRC(sink.own());
     int frames = 0;
-    for (;; ++frames) {
-        const Owned<GstSample> sample(gst_app_sink_pull_sample(GST_APP_SINK(source.own())));
-        if (!sample) {
-            break;
-        }
-        GstCaps *const caps = gst_sample_get_caps(sample.get());
-        GstVideoInfo info;
-        gst_video_info_from_caps(&info, caps);
-        gst_app_src_set_caps(clean, caps);
-        GstBuffer *const copy = gst_buffer_copy_deep(gst_sample_get_buffer(sample.get()));
-        const std::unique_ptr<GstBuffer, void (*)(GstBuffer *)> owned(copy, gst_buffer_unref);
-        derain(derainer, copy, info);
-        gst_app_src_push_buffer(clean, gst_buffer_ref(copy));
+    while (!gst_app_sink_is_eos(rainy)) {
+        const Owned<GstSample> sample(gst_app_sink_try_pull_sample(rainy, GST_SECOND / 10));
+        source.check();
         sink.check();
+        if (sample) {
+            push_derained(derainer, sample.get(), clean);
+            ++frames;
+        }
     }
-    source.check();
     gst_app_src_end_of_stream(clean);
     sink.check(GST_CLOCK_TIME_NONE);
     std::printf("derained %d frames\n", frames);

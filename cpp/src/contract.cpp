@@ -7,7 +7,7 @@
 namespace drsformer {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;  // fields are checked in Python's order
 
 constexpr std::size_t longest_text = 65536;  // a contract has some 400 characters
 constexpr int deepest = 8;
@@ -54,6 +54,8 @@ std::string shown(const json &value) {
 
 json parsed(std::string_view text, const std::string &source) {
     if (text.size() > longest_text) refuse_unreadable(source, "it is longer than 65536 characters");
+    // the parser would skip a byte order mark, which Python refuses
+    if (text.substr(0, 3) == "\xEF\xBB\xBF") refuse_unreadable(source, "it begins with a byte order mark");
     bool too_deep = false;
     const auto watch = [&](int depth, json::parse_event_t, const json &) {
         too_deep = too_deep || depth > deepest;

@@ -1,84 +1,20 @@
 // Which values a manifest may have, and what a refusal says of others.
 #include <algorithm>
-#include <initializer_list>
-#include <nlohmann/json.hpp>
-#include <set>
+#include <functional>
+#include <optional>
 
-#include "failure.hpp"
 #include "manifest.hpp"
-#include "one_line.hpp"
-#include "readable.hpp"
+#include "manifest_object.hpp"
 
 namespace drsformer {
 namespace {
 
-using nlohmann::json;
+using namespace manifest_json;
 
 constexpr int format = 1;
-constexpr int deepest = 100;  // nesting; ours have five
 constexpr int channels = 3;
 constexpr std::int64_t largest_size = (std::int64_t{1} << 31) - 1;
 constexpr std::size_t most_profiles = 1000;
-const char *const rebuild = "build it again with `drs-export trt`";
-
-[[noreturn]] void refuse(const std::string &source, const std::string &reason) {
-    throw Failure(DRS_ENGINE_ERROR,
-                  source + " is not a manifest of an engine (" + reason + "); " + rebuild);
-}
-
-[[noreturn]] void refuse_value(const std::string &source, const std::string &what,
-                               const std::string &expected) {
-    throw Failure(DRS_ENGINE_ERROR, source + ": " + what + " is not a valid value: expected " +
-                                        expected + "; " + rebuild);
-}
-
-// Returns a value as messages show it: text in single quotes, escaped, and not too long.
-std::string shown(const json &value) {
-    auto text = value.dump(-1, ' ', false, json::error_handler_t::replace);
-    if (value.is_string()) text = "'" + text.substr(1, text.size() - 2) + "'";
-    return one_line(text, 200);
-}
-
-// Refuses what JSON allows and a manifest never has: a key that comes twice, and deep nesting.
-class Watch {
-  public:
-    explicit Watch(const std::string &source) : source_(source) {}
-
-    bool operator()(int depth, json::parse_event_t event, const json &parsed) {
-        if (depth > deepest) refuse(source_, "it is nested too deeply");
-        if (event == json::parse_event_t::object_start) keys_.emplace_back();
-        if (event == json::parse_event_t::object_end) keys_.pop_back();
-        if (event == json::parse_event_t::key) {
-            const auto &key = parsed.get_ref<const std::string &>();
-            if (!keys_.back().insert(key).second) {
-                refuse(source_, "the key " + shown(parsed) + " comes twice");
-            }
-        }
-        return true;
-    }
-
-  private:
-    const std::string &source_;
-    std::vector<std::set<std::string>> keys_;  // of the objects that are open
-};
-
-json parsed(std::string_view text, const std::string &source) {
-    if (text.size() > most_manifest_bytes) {
-        refuse(source, "it has more than " + with_commas(most_manifest_bytes) + " bytes");
-    }
-    if (text.find('\0') != std::string_view::npos) refuse(source, "it has zero bytes");
-    try {
-        return json::parse(text.begin(), text.end(), Watch(source));
-    } catch (const json::exception &error) {
-        refuse(source, one_line(error.what(), 200));
-    }
-}
-
-bool is_hash(const json &value) {
-    if (!value.is_string()) return false;
-    const auto &text = value.get_ref<const std::string &>();
-    return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
-}
 
 bool is_version(const json &value) {
     if (!value.is_string()) return false;
@@ -110,10 +46,6 @@ bool is_positive(const json &value) {
     return value.is_number_unsigned() && value.get<std::uint64_t>() > 0;
 }
 
-bool is_text_or_null(const json &value) {
-    return value.is_string() || value.is_null();
-}
-
 bool is_object_or_null(const json &value) {
     return value.is_object() || value.is_null();
 }
@@ -127,92 +59,6 @@ bool is_capabilities(const json &value) {
     return value.is_array() && !value.empty() &&
            std::all_of(value.begin(), value.end(), is_capability);
 }
-
-// The values of one JSON object, which is the manifest or a part of it.
-class Values {
-  public:
-    Values(const json &values, std::string prefix, const std::string &source)
-        : values_(values), prefix_(std::move(prefix)), source_(source) {
-        if (!values_.is_object()) {
-            refuse(source_, (prefix_.empty() ? "it" : prefix_.substr(0, prefix_.size() - 1)) +
-                                " is not an object");
-        }
-    }
-
-    // Returns the value of a key that must be there.
-    const json &at(const std::string &key) const {
-        const auto found = values_.find(key);
-        if (found == values_.end()) refuse(source_, "the key '" + prefix_ + key + "' is missing");
-        return *found;
-    }
-
-    // Returns the value of a key, or another value.
-    json get(const std::string &key, const json &missing) const {
-        const auto found = values_.find(key);
-        return found == values_.end() ? missing : *found;
-    }
-
-    // Returns a value that passes a test, or refuses it.
-    template <typename Valid>
-    json checked(const std::string &key, const json &value, const Valid &valid,
-                 const std::string &expected) const {
-        if (!valid(value)) refuse_value(source_, prefix_ + key + " " + shown(value), expected);
-        return value;
-    }
-
-    template <typename Valid>
-    json required(const std::string &key, const Valid &valid, const std::string &expected) const {
-        return checked(key, at(key), valid, expected);
-    }
-
-    std::string text(const std::string &key) const {
-        return required(
-            key, [](const json &value) { return value.is_string(); }, "text");
-    }
-
-    std::string hash(const std::string &key) const {
-        return required(key, is_hash, "64 hexadecimal digits");
-    }
-
-    // Returns the value of a key that may be missing; null is the same.
-    std::optional<std::string> text_or_null(const std::string &key) const {
-        const auto value = checked(key, get(key, nullptr), is_text_or_null, "text or null");
-        if (value.is_null()) return std::nullopt;
-        return value.get<std::string>();
-    }
-
-    bool flag(const std::string &key) const {
-        const auto is_flag = [](const json &value) { return value.is_boolean(); };
-        return checked(key, get(key, false), is_flag, "true or false");
-    }
-
-    // Returns a text that is one of these; missing is taken for a key that is not there.
-    std::string one_of(const std::string &key, const json &value,
-                       std::initializer_list<const char *> names) const {
-        std::string expected;
-        for (const auto *name : names)
-            expected += (expected.empty() ? "" : " or ") + std::string(name);
-        const auto is_name = [&](const json &found) {
-            return std::any_of(names.begin(), names.end(),
-                               [&](const char *name) { return found == name; });
-        };
-        return checked(key, value, is_name, expected);
-    }
-
-    // Refuses keys besides these: in a part, one that is unknown could change what it means.
-    void check_keys(std::initializer_list<const char *> known) const {
-        for (const auto &[key, value] : values_.items()) {
-            if (std::find(known.begin(), known.end(), key) == known.end()) {
-                refuse(source_, "the key " + shown(prefix_ + key) + " is unknown");
-            }
-        }
-    }
-
-  private:
-    const json &values_;
-    std::string prefix_;
-    const std::string &source_;
-};
 
 void check_format(const Values &values, const std::string &source) {
     const auto is_whole = [](const json &value) { return value.is_number_integer(); };

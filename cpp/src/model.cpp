@@ -1,6 +1,7 @@
 #include "model.hpp"
 
 #include <cmath>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 
@@ -23,9 +24,15 @@ const char *or_null(const std::string &text) {
     return text.empty() ? nullptr : text.c_str();
 }
 
+// Whether a backend says of a file what it has and what to do: "it has changed ...; open it again".
+bool names_its_remedy(const std::string &reason) {
+    return reason.compare(0, 7, "it has ") == 0;
+}
+
 // Turns what a backend says while a file is opened into a sentence about that file.
 [[noreturn]] void refuse_file(const std::string &path, const drs_error &error, bool is_engine) {
     const std::string reason = error.message;
+    if (names_its_remedy(reason)) throw Failure(error.status, path + reason.substr(2));
     if (error.status == DRS_MODEL_ERROR && !is_engine) {
         throw Failure(error.status,
                       path + " is not a usable ONNX model: " + reason + "; " + export_it);
@@ -56,6 +63,21 @@ bool all_finite(const void *values, int64_t count, Bits exponent) {
     for (int64_t i = 0; i < count; ++i) finite = finite && (bits[i] & exponent) != exponent;
     return finite;
 }
+
+// Adds the time until the end of its scope to a sum.
+class Stopwatch {
+  public:
+    explicit Stopwatch(double &seconds) : seconds_(seconds) {}
+    ~Stopwatch() {
+        seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    }
+    Stopwatch(const Stopwatch &) = delete;
+    Stopwatch &operator=(const Stopwatch &) = delete;
+
+  private:
+    double &seconds_;
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 int64_t product(const std::array<int64_t, 4> &shape) {
     return shape[0] * shape[1] * shape[2] * shape[3];
@@ -117,16 +139,22 @@ Model::Buffers Model::prepare_as(int32_t images, Size size, bool as_large) {
     shape_ = input_shape(contract_, count, size[0], size[1]);
     drs_error error = empty_error();
     buffers_ = {nullptr, nullptr, count};
-    if (backend_->prepare(model_.get(), shape_.data(), as_large ? 1 : 0, &buffers_.input,
-                          &buffers_.output, &error) != DRS_OK) {
-        refuse_run(error);
+    {
+        const Stopwatch watch(backend_seconds_);
+        error.status = backend_->prepare(model_.get(), shape_.data(), as_large ? 1 : 0,
+                                         &buffers_.input, &buffers_.output, &error);
     }
+    if (error.status != DRS_OK) refuse_run(error);
     return buffers_;
 }
 
 void Model::run() {
     drs_error error = empty_error();
-    if (backend_->run(model_.get(), &error) != DRS_OK) refuse_run(error);
+    {
+        const Stopwatch watch(backend_seconds_);
+        error.status = backend_->run(model_.get(), &error);
+    }
+    if (error.status != DRS_OK) refuse_run(error);
     const int64_t values = product(shape_);
     const bool finite = contract_.dtype == DRS_FLOAT32
                             ? all_finite(buffers_.output, values, uint32_t{0x7F800000})
@@ -218,8 +246,9 @@ void Model::refuse_run(const drs_error &error) const {
     if (error.status == DRS_PROVIDER_ERROR || error.status == DRS_SHAPE_ERROR) {
         throw Failure(error.status, error.message);
     }
-    throw Failure(error.status, path_ + " failed on an input of shape " + shape_text(shape_) + ": " +
-                                    error.message +
+    const std::string reason = error.message;
+    if (names_its_remedy(reason)) throw Failure(error.status, path_ + reason.substr(2));
+    throw Failure(error.status, path_ + " failed on an input of shape " + shape_text(shape_) + ": " + reason +
                                     "; if memory ran out, derain in pieces with tiles");
 }
 

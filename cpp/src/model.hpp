@@ -60,6 +60,9 @@ class Model {
     // Gives back what is kept from earlier runs.
     void release();
 
+    // The time spent inside the backend since the model was opened, in preparing and in running.
+    double backend_seconds() const { return backend_seconds_; }
+
     // Queues a run on tensors of the GPU.
     void run_on_device(const void *input, void *output, const std::array<int64_t, 4> &shape,
                        void *stream);
@@ -82,6 +85,7 @@ class Model {
     int32_t batch_ = 0;
     Buffers buffers_ = {};
     std::array<int64_t, 4> shape_ = {};
+    double backend_seconds_ = 0.0;
 };
 
 }  // namespace drsformer

@@ -1,6 +1,7 @@
 #include "runtime.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "failure.hpp"
 
@@ -12,10 +13,6 @@ using Clock = std::chrono::steady_clock;
 // A batch pays off while images are small; above these bounds it only costs memory.
 constexpr std::size_t most_in_batch = 8;
 constexpr int64_t most_batch_pixels = 1 << 19;
-
-double seconds_since(Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 std::size_t bytes_of(const View &view) {
     return static_cast<std::size_t>(view.height()) * static_cast<std::size_t>(view.width()) *
@@ -37,11 +34,14 @@ class Runtime::Turn {
         runtime.owner_ = std::this_thread::get_id();
         runtime.cancelled_ = false;
         start_ = Clock::now();
+        backend_before_ = runtime.model_.backend_seconds();
         runtime.timings_ = {sizeof(drs_timings), 0, 0.0, 0.0};
     }
 
     ~Turn() {
-        runtime_.timings_.total_seconds = seconds_since(start_);
+        const std::chrono::duration<double> total = Clock::now() - start_;
+        runtime_.timings_.total_seconds = total.count();
+        runtime_.timings_.backend_seconds = runtime_.model_.backend_seconds() - backend_before_;
         runtime_.owner_ = std::thread::id();
         runtime_.mutex_.unlock();
     }
@@ -52,6 +52,7 @@ class Runtime::Turn {
   private:
     Runtime &runtime_;
     Clock::time_point start_;
+    double backend_before_ = 0.0;
 };
 
 Runtime::Runtime(const std::string &path, Settings settings)
@@ -80,7 +81,7 @@ void Runtime::derain_one(const View &rainy, const View &clean, const drs_call *c
 }
 
 void Runtime::derain_whole(const Plan &plan, const Rgb &image) {
-    const Model::Buffers buffers = prepare(1, plan.padded);
+    const Model::Buffers buffers = model_.prepare(1, plan.padded);
     fill_all(image, plan, {0, 0, plan.padded}, buffers);
     run();
     feed_.take(buffers.output, plan, 0, image.bits, clean_rgb_.data());
@@ -106,7 +107,7 @@ void Runtime::derain_tiles(const Plan &plan, const Rgb &image, const drs_call *c
 
 void Runtime::add_tile(const Plan &plan, const Rgb &image, std::size_t row, std::size_t column) {
     const Size size = plan.input();
-    const Model::Buffers buffers = prepare(1, size);
+    const Model::Buffers buffers = model_.prepare(1, size);
     fill_all(image, plan, {plan.rows.starts[row], plan.columns.starts[column], size}, buffers);
     run();
     if (model_.contract().takes_pixels()) {
@@ -166,7 +167,7 @@ void Runtime::derain_batch(const std::vector<View> &rainy, const std::vector<Vie
 void Runtime::derain_together(const std::vector<View> &rainy, const std::vector<View> &clean,
                               const std::vector<std::size_t> &chosen) {
     const Size padded = planner_.plan_for(rainy[chosen[0]].size, rainy[chosen[0]].bits()).padded;
-    const Model::Buffers buffers = prepare(static_cast<int32_t>(chosen.size()), padded);
+    const Model::Buffers buffers = model_.prepare(static_cast<int32_t>(chosen.size()), padded);
     for (int64_t place = 0; place < buffers.images; ++place) {
         // a model of a fixed batch gets the last image again until it has its number
         const auto last = static_cast<int64_t>(chosen.size()) - 1;
@@ -257,13 +258,6 @@ Rgb Runtime::read(const View &rainy) {
     return {rainy_rgb_.data(), rainy.size, rainy.bits()};
 }
 
-Model::Buffers Runtime::prepare(int32_t images, Size size) {
-    const auto start = Clock::now();
-    const Model::Buffers buffers = model_.prepare(images, size);
-    timings_.backend_seconds += seconds_since(start);
-    return buffers;
-}
-
 // Fills every place of the input: a model of a fixed batch gets the image several times.
 void Runtime::fill_all(const Rgb &image, const Plan &plan, const Part &part,
                        const Model::Buffers &buffers) {
@@ -273,9 +267,7 @@ void Runtime::fill_all(const Rgb &image, const Plan &plan, const Part &part,
 }
 
 void Runtime::run() {
-    const auto start = Clock::now();
     model_.run();
-    timings_.backend_seconds += seconds_since(start);
     ++timings_.runs;
     if (cancelled_) throw Failure(DRS_CANCELLED, "the call was cancelled");
 }

@@ -3,7 +3,6 @@
 #define DRSFORMER_RUNTIME_HPP
 
 #include <atomic>
-#include <chrono>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -47,7 +46,6 @@ class Runtime {
     std::size_t most_together(Size padded) const;
 
     Rgb read(const View &rainy);
-    Model::Buffers prepare(int32_t images, Size size);
     void fill_all(const Rgb &image, const Plan &plan, const Part &part,
                   const Model::Buffers &buffers);
     void run();

@@ -28,6 +28,10 @@ void check_numbers(const drs_options &given) {
         refuse(DRS_PROVIDER_ERROR, "device is " + std::to_string(given.device) +
                                        "; expected a CUDA ordinal, 0 or more");
     }
+    if (given.overlap < -1) {
+        refuse(DRS_SHAPE_ERROR, "overlap is " + std::to_string(given.overlap) +
+                                    " pixels; expected 0 for 32, -1 for none, or a number above 0");
+    }
     if (given.blend != DRS_BLEND_UNIFORM && given.blend != DRS_BLEND_FEATHER) {
         refuse(DRS_SHAPE_ERROR, "blend is " + std::to_string(given.blend) +
                                     "; expected DRS_BLEND_UNIFORM or DRS_BLEND_FEATHER");

@@ -4,9 +4,7 @@ set(parity_data ${CMAKE_BINARY_DIR}/parity)
 add_test(NAME parity_data
   COMMAND ${DRSFORMER_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/make_parity_data.py ${parity_data})
 set_tests_properties(parity_data PROPERTIES
-  LABELS "parity" FIXTURES_SETUP parity_data TIMEOUT 900 PROCESSORS 2
-  # Python's package need not be installed to be found
-  ENVIRONMENT "ORT_DISABLE_TELEMETRY=1")
+  LABELS "parity" FIXTURES_SETUP parity_data TIMEOUT 900 PROCESSORS 2)
 
 add_executable(test_parity test_parity.cpp)
 target_link_libraries(test_parity PRIVATE drsformer drsformer_settings drsformer_third_party)
@@ -15,7 +13,7 @@ target_link_libraries(test_parity PRIVATE drsformer drsformer_settings drsformer
 function(add_parity_test NAME PROVIDER)
   add_test(NAME parity_${NAME}
     COMMAND test_parity ${parity_data} --provider ${PROVIDER}
-      --ort-library ${DRSFORMER_ORT_LIBRARY} --table ${parity_data}/${NAME}.md)
+      --ort-library "${DRSFORMER_ORT_LIBRARY}" --table ${parity_data}/${NAME}.md)
   set_tests_properties(parity_${NAME} PROPERTIES
     LABELS "parity" FIXTURES_REQUIRED parity_data TIMEOUT 900 PROCESSORS 2
     ENVIRONMENT "DRSFORMER_MODULES=${CMAKE_LIBRARY_OUTPUT_DIRECTORY};ORT_DISABLE_TELEMETRY=1")

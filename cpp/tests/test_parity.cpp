@@ -233,6 +233,7 @@ Arguments arguments_of(int argc, char **argv) {
 // Derains everything; returns whether all values and refusals are Python's.
 bool run(const Arguments &arguments) {
     std::ifstream stream(arguments.folder + "/parity.json");
+    if (!stream) throw std::runtime_error("no parity.json in the folder; run make_parity_data.py");
     const json index = json::parse(stream);
     const int32_t threads = index["threads"];
     const auto wanted = [&](const json &each) {
@@ -247,7 +248,8 @@ bool run(const Arguments &arguments) {
             derain_case(arguments, group, each, derainer.get(), count);
         }
     }
-    bool right = !counts.empty();
+    if (counts.empty()) throw std::runtime_error("Python had no such backend to compare with");
+    bool right = true;
     for (const json &each : index["refusals"]) {
         if (wanted(each)) right = refused(arguments, each, threads) && right;
     }

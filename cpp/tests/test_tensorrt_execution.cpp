@@ -201,7 +201,8 @@ void test_every_call_fails_once(const std::string &flavor, int status) {
         check_clean(std::to_string(number) + " " + call);
         const bool right = messages.size() == (double_.failed_silently() ? 0U : 1U);
         CHECK(right);
-        if (!right) std::fprintf(stderr, "  %d %s: %zu errors\n", number, call.c_str(), messages.size());
+        if (!right)
+            std::fprintf(stderr, "  %d %s: %zu errors\n", number, call.c_str(), messages.size());
         for (const auto &message : messages) {
             CHECK(message.find('\n') == std::string::npos && message.size() > 60);
             CHECK(message.find("GPU") != std::string::npos || call == "load");
@@ -280,8 +281,7 @@ void test_stripped_weights_are_put_in_or_refused_by_name() {
     const auto refit = std::find(double_.calls.begin(), double_.calls.end(), "refit");
     const auto number = static_cast<int>(refit - double_.calls.begin()) + 1;
     new_double().fail_at = number;
-    refuse(file, DRS_ENGINE_ERROR,
-           "cannot take the weights of x.onnx: the double refuses refit");
+    refuse(file, DRS_ENGINE_ERROR, "cannot take the weights of x.onnx: the double refuses refit");
 }
 
 void test_the_library_gives_its_reason() {
@@ -295,9 +295,10 @@ void test_the_library_gives_its_reason() {
     double_.fail_at = static_cast<int>(double_.calls.size()) + 4;  // get, set, upload, queue
     CHECK(opened.run() == DRS_ENGINE_ERROR);
     const std::string expected =
-        file.path + " failed on an input of 1x3x16x24 on GPU 0 (Double): the engine could not be "
-                    "queued: the double refuses queue; free the GPU's memory and try again, or "
-                    "build the engine again on this machine";
+        file.path +
+        " failed on an input of 1x3x16x24 on GPU 0 (Double): the engine could not be "
+        "queued: the double refuses queue; free the GPU's memory and try again, or "
+        "build the engine again on this machine";
     CHECK(opened.error.message == expected);
     opened.close();
     check_clean("reason");
@@ -313,8 +314,9 @@ void test_too_little_memory_says_what_to_do() {
     float *input = nullptr;
     float *output = nullptr;
     CHECK(opened.prepare(first, &input, &output) == DRS_ENGINE_ERROR);
-    CHECK(std::strstr(opened.error.message, "CUDA: cudaErrorMemoryAllocation; the GPU's memory is "
-                                            "not enough: derain in smaller tiles") != nullptr);
+    CHECK(std::strstr(opened.error.message,
+                      "CUDA: cudaErrorMemoryAllocation; the GPU's memory is "
+                      "not enough: derain in smaller tiles") != nullptr);
     opened.close();
     check_clean("memory");
 }

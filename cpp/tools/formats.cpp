@@ -124,8 +124,8 @@ Format format_from_name(const std::string &path) {
     if (ending == ".ppm" || ending == ".pgm" || ending == ".pnm") {
         return Format::pnm;
     }
-    throw Failure(path + ": a name ending in '" + (ending.empty() ? "nothing" : ending) +
-                  "' does not say which format to write; use .png, .ppm or .pgm, or name a folder");
+    throw Failure(path + ": drs-derain writes no files that end in '" + ending +
+                  "'; use .png, .ppm or .pgm, or name a folder");
 }
 
 }  // namespace drsformer::tool

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 #include <utility>
 
@@ -51,6 +52,7 @@ void Interrupts::wait() {
     while (sigwait(&signals_, &number) == 0 && !ending_) {
         if (number_ != 0) {  // a second time: the network takes too long for the user
             const std::lock_guard<std::mutex> lock(writing());
+            std::fprintf(stderr, "drs-derain: %s\n", Interrupted().what());
             _exit(128 + number);
         }
         number_ = number;

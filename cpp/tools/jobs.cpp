@@ -23,13 +23,9 @@ bool exists(const std::string &path) {
     return identity_of(path).has_value();
 }
 
-bool has_picture_ending(const std::string &path) {
-    try {
-        format_from_name(path);
-        return true;
-    } catch (const Failure &) {
-        return false;
-    }
+// Whether a name is that of a picture or video, of any kind.
+bool names_a_file(const std::string &path) {
+    return looks_like_media({}, path);
 }
 
 // Whether a file of a folder is an input; what cannot be read is, so that it is reported.
@@ -99,8 +95,8 @@ void check_distinct(const std::vector<Job> &jobs) {
 }
 
 bool names_a_folder(const Options &options) {
-    return options.output.back() == '/' || is_folder(options.output) || options.inputs.size() > 1 ||
-           is_folder(options.inputs.front());
+    return !names_a_file(options.output) || is_folder(options.output) ||
+           options.inputs.size() > 1 || is_folder(options.inputs.front());
 }
 
 }  // namespace
@@ -109,7 +105,7 @@ std::vector<Job> jobs_from(const Options &options) {
     if (!names_a_folder(options)) {
         return {{options.inputs.front(), options.output, true}};
     }
-    const bool is_file = exists(options.output) || has_picture_ending(options.output);
+    const bool is_file = exists(options.output) || names_a_file(options.output);
     if (is_file && !is_folder(options.output)) {
         throw Failure("-o " + options.output +
                       " is the name of one file; for several inputs or a folder name a folder");

@@ -12,7 +12,7 @@ using backend::Failure;
 
 // A session is told its sizes up to this many pixels in a batch: that is 11 % faster, but the full
 // network then takes 15.1 instead of 12.5 GB for a frame of 1920x1080.
-constexpr std::int64_t most_fixed_pixels = 1024 * 1024;
+constexpr std::int64_t most_fixed_pixels = std::int64_t{1024} * 1024;
 
 // ONNX Runtime cuts its blocks in halves, so sides that are powers of two can take a sixth less
 // than all others. Smaller samples are less exact, larger ones take longer.

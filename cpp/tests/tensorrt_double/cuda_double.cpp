@@ -52,9 +52,13 @@ CudaStatus destroy(const std::string &call, const std::string &kind, void *thing
     return status_of(call);
 }
 
-FakeStream &stream_of(void *stream) { return *static_cast<FakeStream *>(stream); }
+FakeStream &stream_of(void *stream) {
+    return *static_cast<FakeStream *>(stream);
+}
 
-FakeEvent &event_of(void *event) { return *static_cast<FakeEvent *>(event); }
+FakeEvent &event_of(void *event) {
+    return *static_cast<FakeEvent *>(event);
+}
 
 class FakeCuda : public Cuda {
   public:

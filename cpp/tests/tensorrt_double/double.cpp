@@ -13,8 +13,8 @@ Double &slot() {
 // What is passed over: frees, since nobody could try again; graphs, without which a run is only
 // slower; kernels, which are compiled again; and going back to the caller's device.
 const std::set<std::string> silent = {
-    "free_device",   "free_pinned",       "destroy_stream",     "destroy_event", "destroy_graph",
-    "begin_capture", "end_capture",       "instantiate_graph",  "kernels",       "set_kernels",
+    "free_device",   "free_pinned",        "destroy_stream",    "destroy_event",  "destroy_graph",
+    "begin_capture", "end_capture",        "instantiate_graph", "kernels",        "set_kernels",
     "get_device",    "destroy_launchable", "wait_for_event",    "set_device back"};
 
 }  // namespace
@@ -46,7 +46,9 @@ std::string Double::report() const {
     return text;
 }
 
-Double &fake() { return slot(); }
+Double &fake() {
+    return slot();
+}
 
 Double &new_double() {
     slot() = Double();

@@ -38,7 +38,7 @@ struct Double {
     int fail_at = 0;  // number of the call that fails, from 1 on; 0 for none
     int status = unknown_error;
     std::vector<std::string> calls;
-    bool freeing = false;  // whether the test is in a step that gives no error
+    bool freeing = false;            // whether the test is in a step that gives no error
     bool failed_in_passing = false;  // in such a step, or while a graph was recorded
     std::map<std::string, int> alive;
     std::vector<std::string> violations;  // of an order that the library needs

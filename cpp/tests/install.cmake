@@ -1,0 +1,34 @@
+# The library as its users get it: installed, found by CMake and by pkg-config, with no symbols that
+# an older system lacks. A sanitizer's build is not for them, and a cross-built one does not run here.
+option(DRSFORMER_TEST_AARCH64 "Test a build for aarch64 by qemu: minutes, and 25 MB from PyPI" OFF)
+if(DRSFORMER_TEST_AARCH64)
+  include(aarch64.cmake)
+endif()
+if(DRSFORMER_SANITIZE OR CMAKE_CROSSCOMPILING)
+  return()
+endif()
+
+get_property(modules GLOBAL PROPERTY DRSFORMER_MODULES)
+set(binaries drsformer ${modules})
+if(TARGET drs-derain)
+  list(APPEND binaries drs-derain)
+endif()
+list(TRANSFORM binaries REPLACE "(.+)" "$<TARGET_FILE:\\1>" OUTPUT_VARIABLE files)
+
+if(BUILD_SHARED_LIBS)
+  add_test(NAME package_symbols
+    COMMAND ${DRSFORMER_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/check_symbols.py
+      --header ${PROJECT_SOURCE_DIR}/include/drsformer/derainer.h
+      $<$<CONFIG:Release>:--size=307200> ${files})
+  set_tests_properties(package_symbols PROPERTIES LABELS "package" TIMEOUT 60)
+endif()
+
+foreach(kind shared static)
+  add_test(NAME package_${kind}
+    COMMAND ${DRSFORMER_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/test_install.py ${kind}
+      --build ${CMAKE_BINARY_DIR} --work ${CMAKE_BINARY_DIR}/package/${kind}
+      --cmake ${CMAKE_COMMAND} --ctool ${CMAKE_C_COMPILER} --cxxtool ${CMAKE_CXX_COMPILER}
+      --ort-library ${DRSFORMER_ORT_LIBRARY})
+  set_tests_properties(package_${kind} PROPERTIES
+    LABELS "package" TIMEOUT 900 PROCESSORS 2 SKIP_RETURN_CODE 77)
+endforeach()

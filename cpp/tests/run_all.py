@@ -1,0 +1,146 @@
+"""Builds the C++ library in every way that is tested, and runs its tests; `make cpp-test` calls it.
+
+    release    g++, both backends: all tests but the slow ones
+    sanitized  clang++ with the address and undefined-behaviour sanitizers, and short fuzzing
+    threads    clang++ with the thread sanitizer: the library alone
+
+What is missing on the machine is installed with apt-get where that is allowed, else it is named.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+CPP = Path(__file__).resolve().parents[1]
+# a command or a file, and Debian's and Ubuntu's package that brings it
+NEEDED = {
+    "g++": "g++",
+    "clang++": "clang",
+    "/usr/include/png.h": "libpng-dev",
+    "pkg-config": "pkg-config",
+}
+
+
+@dataclass(frozen=True)
+class Build:
+    """One way to build, and which tests are run.
+
+    Attributes:
+        name: of its folder.
+        compiler: of C++; that of C has the same name without "++".
+        options: for CMake.
+        tests: for ctest.
+    """
+
+    name: str
+    compiler: str
+    options: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+BOTH_BACKENDS = ("-DDRSFORMER_OPENVINO=ON", "-DDRSFORMER_ONNXRUNTIME=ON")
+BUILDS = (
+    Build(
+        "release",
+        "g++",
+        (*BOTH_BACKENDS, "-DCMAKE_BUILD_TYPE=Release", "-DDRSFORMER_EXAMPLES=ON"),
+        ("-LE", "slow"),
+    ),
+    Build(
+        "sanitized",
+        "clang++",
+        (
+            *BOTH_BACKENDS,
+            "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+            "-DDRSFORMER_SANITIZE=address,undefined",
+            "-DDRSFORMER_FUZZERS=ON",
+        ),
+        # a Python that loads the library would need the sanitizer's runtime before it starts
+        ("-LE", "slow|python|package"),
+    ),
+    Build(
+        "threads",
+        "clang++",
+        (
+            "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+            "-DDRSFORMER_SANITIZE=thread",
+            "-DDRSFORMER_ONNXRUNTIME=OFF",
+            "-DDRSFORMER_TOOLS=OFF",
+        ),
+        ("-L", "unit"),
+    ),
+)
+
+
+def main() -> None:
+    """Install what is missing, then build and test."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, default=CPP.parent / "build" / "cpp")
+    parser.add_argument("--only", choices=[build.name for build in BUILDS])
+    arguments = parser.parse_args()
+    install_missing()
+    for build in BUILDS:
+        if arguments.only in (None, build.name):
+            run(build, arguments.folder / build.name)
+
+
+def install_missing() -> None:
+    """Install packages for commands and files that are not here."""
+    missing = [package for needed, package in NEEDED.items() if not shutil.which(needed)
+               and not Path(needed).is_file()]  # fmt: skip
+    if not missing:
+        return
+    if not shutil.which("apt-get"):
+        sys.exit(f"missing: {', '.join(missing)}; install them with this system's package manager")
+    as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    command = [*as_root, "apt-get", "install", "-y", "--no-install-recommends", *missing]
+    if subprocess.run(command).returncode != 0:
+        sys.exit(f"missing: {', '.join(missing)}; run: sudo apt-get install {' '.join(missing)}")
+
+
+def run(build: Build, folder: Path) -> None:
+    """Configure, compile and test one build."""
+    start = time.monotonic()
+    compiler = build.compiler
+    step(
+        "cmake", "-S", CPP, "-B", folder, "-G", "Ninja",
+        f"-DCMAKE_CXX_COMPILER={compiler}",
+        f"-DCMAKE_C_COMPILER={compiler.replace('clang++', 'clang').replace('g++', 'gcc')}",
+        f"-DDRSFORMER_PYTHON={sys.executable}", f"-DOpenVINO_DIR={openvino_folder()}",
+        "-DDRSFORMER_TESTS=ON", "-DDRSFORMER_WERROR=ON", *build.options,
+    )  # fmt: skip
+    step("cmake", "--build", folder)
+    built = time.monotonic()
+    step("ctest", "--test-dir", folder, "--output-on-failure", *build.tests)
+    ended = time.monotonic()
+    print(f"{build.name}: built in {built - start:.0f} s, tested in {ended - built:.0f} s")
+
+
+def step(command: str, *arguments: str | Path) -> None:
+    """Run a command of CMake, from this environment if it is there."""
+    beside = Path(sys.executable).with_name(command)
+    program = str(beside) if beside.is_file() else command
+    environment = os.environ | {"PATH": f"{beside.parent}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run([program, *map(str, arguments)], env=environment)
+    if done.returncode != 0:
+        sys.exit(f"{command} failed: {' '.join(map(str, arguments))}")
+
+
+def openvino_folder() -> Path:
+    """Return where OpenVINO's wheel keeps its CMake files; it is not imported."""
+    found = importlib.util.find_spec("openvino")
+    if found is None or found.origin is None:
+        sys.exit("this Python has no openvino; install the extra [openvino]")
+    return Path(found.origin).parent / "cmake"
+
+
+if __name__ == "__main__":
+    main()
