@@ -18,6 +18,9 @@ if(DRSFORMER_SANITIZE)
     -fsanitize=${DRSFORMER_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g)
   target_link_options(drsformer_settings INTERFACE -fsanitize=${DRSFORMER_SANITIZE})
 endif()
+if(DRSFORMER_FUZZERS) # what was reached guides the fuzzers
+  target_compile_options(drsformer_settings INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 # Other people's headers: their warnings are not ours to mend.
 add_library(drsformer_third_party INTERFACE)

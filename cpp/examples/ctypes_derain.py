@@ -96,13 +96,12 @@ def layout():
 
 def check(program):
     """Exit with an error where a struct lies otherwise in memory than here."""
-    theirs = subprocess.run([program], check=True, capture_output=True, text=True).stdout.split(
-        "\n"
-    )
-    ours = list(layout())
-    different = [f"{a!r} here, {b!r} in C" for a, b in zip(ours, theirs, strict=False) if a != b]
-    if different or len(ours) != len(theirs):
-        sys.exit("the structs differ:\n" + "\n".join(different))
+    printed = subprocess.run([program], check=True, capture_output=True, text=True).stdout
+    ours, theirs = set(layout()), set(printed.splitlines())
+    if ours != theirs:
+        different = [f"here: {line}" for line in sorted(ours - theirs)]
+        different += [f"in C: {line}" for line in sorted(theirs - ours)]
+        sys.exit("\n".join(["the structs differ:", *different]))
     sys.stdout.write(f"all {len(STRUCTS)} structs agree with the C compiler's\n")
 
 

@@ -7,10 +7,15 @@
 namespace drsformer {
 namespace {
 
-using json = nlohmann::ordered_json;  // fields are checked in Python's order
+using nlohmann::json;
 
 constexpr std::size_t longest_text = 65536;  // a contract has some 400 characters
 constexpr int deepest = 8;
+
+// In Python's order, in which they are checked.
+constexpr const char *fields[] = {"input_name",  "output_name",  "layout",  "color",
+                                  "dtype",       "value_range",  "multiple_of", "padding",
+                                  "output_range", "rounding"};
 
 const json float_contract = {
     {"input_name", "input"},
@@ -82,12 +87,12 @@ Contract contract_from_json(std::string_view text, const std::string &source) {
     }
     const json dtype = values.value("dtype", float_contract["dtype"]);
     const json known = known_contract(dtype);
-    for (const auto &[name, expected] : known.items()) {
+    for (const char *name : fields) {
         const json &found = values.contains(name) ? values[name] : float_contract[name];
-        if (found != expected) {
+        if (found != known[name]) {
             throw Failure(DRS_MODEL_ERROR,
                           source + ": its contract says " + name + " = " + shown(found) +
-                              ", this version only knows " + shown(expected) +
+                              ", this version only knows " + shown(known[name]) +
                               "; use the drs-export version that made it, or export it again");
         }
     }

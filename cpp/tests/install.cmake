@@ -1,11 +1,17 @@
 # The library as its users get it: installed, found by CMake and by pkg-config, with no symbols that
 # an older system lacks. A sanitizer's build is not for them, and a cross-built one does not run here.
 option(DRSFORMER_TEST_AARCH64 "Test a build for aarch64 by qemu: minutes, and 25 MB from PyPI" OFF)
-if(DRSFORMER_TEST_AARCH64)
-  include(aarch64.cmake)
-endif()
 if(DRSFORMER_SANITIZE OR CMAKE_CROSSCOMPILING)
   return()
+endif()
+
+if(DRSFORMER_TEST_AARCH64)
+  add_test(NAME aarch64
+    COMMAND ${DRSFORMER_PYTHON} ${CMAKE_CURRENT_LIST_DIR}/run_on_aarch64.py
+      --work ${CMAKE_BINARY_DIR}/aarch64 --drs-derain $<TARGET_FILE:drs-derain>
+      --modules ${CMAKE_LIBRARY_OUTPUT_DIRECTORY} --ort-library ${DRSFORMER_ORT_LIBRARY})
+  set_tests_properties(aarch64 PROPERTIES
+    LABELS "slow;aarch64" TIMEOUT 1800 PROCESSORS 2 SKIP_RETURN_CODE 77)
 endif()
 
 get_property(modules GLOBAL PROPERTY DRSFORMER_MODULES)

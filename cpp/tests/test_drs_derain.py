@@ -422,6 +422,8 @@ class Refusals(InFolder):
         bad.append(SIGNATURE + header + chunk("IDAT", b"\x78\x9c") + chunk("IEND"))
         bad.append(SIGNATURE + header + chunk("IEND"))
         bad.append(SIGNATURE + chunk("IEND"))
+        small = chunk("IHDR", struct.pack(">IIBBBBB", 2, 2, 8, RGB, 0, 0, 0))
+        bad.append(good[:-12] + small + good[-12:])
         files = [(content, "damaged or cut-off PNG") for content in bad]
         animated = png(samples(8, 8, 3), RGB, chunks=[("acTL", struct.pack(">II", 2, 0))])
         files.append((animated, "an animated PNG; save its frames"))
@@ -433,6 +435,7 @@ class Refusals(InFolder):
         self.refused_files(
             [
                 (b"P6 30000 30000 255 ", "limit of 500 megapixels"),
+                (b"P6 99999999999 2 255 ", "limit of 500 megapixels"),
                 (b"P6 2 2 255 \0\0\0", "damaged or cut-off PPM"),
                 (b"P6 2", "damaged or cut-off PPM"),
                 (b"P6 0 2 255 ", "damaged or cut-off PPM"),

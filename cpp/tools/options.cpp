@@ -2,73 +2,22 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <limits>
 #include <string_view>
-#include <system_error>
-#include <utility>
 
 #include "failure.hpp"
 #include "megapixels.hpp"
+#include "option_values.hpp"
 
 namespace drsformer::tool {
 namespace {
 
 using std::string_view;
 
-struct Name {
-    string_view name;
-    std::int32_t value;
-};
-
-constexpr std::array raw_formats = {
-    Name{"rgb24", DRS_RGB8},   Name{"bgr24", DRS_BGR8}, Name{"gray", DRS_GREY8},
-    Name{"yuyv422", DRS_YUYV}, Name{"nv12", DRS_NV12},  Name{"rgb48le", DRS_RGB16},
-};
-constexpr std::array matrices = {Name{"bt601", DRS_BT601}, Name{"bt709", DRS_BT709},
-                                 Name{"bt2020", DRS_BT2020}};
-constexpr std::array ranges = {Name{"limited", DRS_LIMITED_RANGE}, Name{"full", DRS_FULL_RANGE}};
-constexpr std::array blends = {Name{"uniform", DRS_BLEND_UNIFORM},
-                               Name{"feather", DRS_BLEND_FEATHER}};
-
-[[noreturn]] void refuse(string_view option, string_view value, const std::string &expected) {
-    throw UsageError(std::string(option) + " is '" + std::string(value) + "'; expected " +
-                     expected);
-}
-
-template <typename Names>
-std::int32_t one_of(const Names &names, string_view option, string_view value) {
-    const auto found = std::find_if(names.begin(), names.end(),
-                                    [&](const Name &one) { return one.name == value; });
-    if (found != names.end()) {
-        return found->value;
-    }
-    std::string expected;
-    for (const Name &one : names) {
-        expected += (expected.empty() ? "" : ", ") + std::string(one.name);
-    }
-    refuse(option, value, "one of " + expected);
-}
-
-bool reads_number(string_view text, std::int32_t least, std::int32_t &number) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc() && end == text.data() + text.size() && number >= least;
-}
-
-std::int32_t number_from(string_view option, string_view value, std::int32_t least) {
-    std::int32_t number = 0;
-    if (!reads_number(value, least, number)) {
-        refuse(option, value, "a whole number from " + std::to_string(least) + " on");
-    }
-    return number;
-}
-
 // The arguments while they are read.
 struct Given {
     Options options;
     FrameLayout frames;
     std::vector<string_view> of_frames;  // the options that only --raw has a use for
-    std::vector<std::string> positional;
 };
 
 void set_size(Given &given, string_view option, string_view value) {
@@ -76,7 +25,7 @@ void set_size(Given &given, string_view option, string_view value) {
     if (cross == string_view::npos ||
         !reads_number(value.substr(0, cross), 1, given.frames.width) ||
         !reads_number(value.substr(cross + 1), 1, given.frames.height)) {
-        refuse(option, value, "width and height, such as 640x480");
+        refuse_value(option, value, "width and height, such as 640x480");
     }
     given.options.raw = FrameLayout{};
 }
@@ -84,7 +33,7 @@ void set_size(Given &given, string_view option, string_view value) {
 void set_tile(Given &given, string_view option, string_view value) {
     given.options.tile = value == "whole" ? std::int32_t{DRS_TILE_WHOLE} : 0;
     if (value != "whole" && !reads_number(value, 1, given.options.tile)) {
-        refuse(option, value, "a number of pixels that is a multiple of 8, or whole");
+        refuse_value(option, value, "a number of pixels that is a multiple of 8, or whole");
     }
 }
 
@@ -174,6 +123,32 @@ std::size_t take_option(Given &given, const std::vector<std::string> &arguments,
     return 2;
 }
 
+void take_name(Options &options, const std::string &name) {
+    if (options.model.empty()) {
+        options.model = name;
+    } else {
+        options.inputs.push_back(name);
+    }
+}
+
+Given given_by(const std::vector<std::string> &arguments) {
+    Given given;
+    bool only_names = false;  // after "--"
+    for (std::size_t at = 0; at < arguments.size();) {
+        const std::string &argument = arguments[at];
+        if (!only_names && argument.size() > 1 && argument[0] == '-' && argument != "--") {
+            at += take_option(given, arguments, at);
+            continue;
+        }
+        if (only_names || argument != "--") {
+            take_name(given.options, argument);
+        }
+        only_names = only_names || argument == "--";
+        ++at;
+    }
+    return given;
+}
+
 bool is_yuv(std::int32_t format) {
     return format == DRS_YUYV || format == DRS_NV12;
 }
@@ -221,27 +196,10 @@ void check_files(const Given &given) {
 }  // namespace
 
 Options options_from(const std::vector<std::string> &arguments) {
-    Given given;
-    bool only_names = false;  // after "--"
-    for (std::size_t at = 0; at < arguments.size();) {
-        const std::string &argument = arguments[at];
-        if (!only_names && argument == "--") {
-            only_names = true;
-            ++at;
-        } else if (!only_names && argument.size() > 1 && argument[0] == '-') {
-            at += take_option(given, arguments, at);
-        } else {
-            given.positional.push_back(argument);
-            ++at;
-        }
-    }
+    Given given = given_by(arguments);
     Options &options = given.options;
     if (options.help || options.version) {
         return options;
-    }
-    if (!given.positional.empty()) {
-        options.model = given.positional.front();
-        options.inputs.assign(given.positional.begin() + 1, given.positional.end());
     }
     if (options.model.empty()) {
         throw UsageError("give a model: drs-derain MODEL INPUT... -o OUT; see `drs-derain --help`");

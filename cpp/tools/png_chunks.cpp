@@ -15,7 +15,6 @@ namespace {
 using Name = std::string_view;
 
 constexpr std::size_t signature_size = 8;
-constexpr std::size_t header_size = 13;
 // They stay true when the pixels change. Not among them: transparent colours and palettes, which
 // become pixels; histograms; the time of the last change.
 constexpr std::array<Name, 14> kept_names = {"iCCP", "sRGB", "gAMA", "cHRM", "cICP",
@@ -49,33 +48,25 @@ Chunk next_chunk(const Bytes &file, std::size_t &place, const std::string &path)
     return {Name(reinterpret_cast<const char *>(name), 4), name + 4, size};
 }
 
-void take(const Chunk &chunk, PngOutline &outline, const std::string &path) {
-    if (chunk.name == "acTL") {
-        throw Failure(path + ": an animated PNG; save its frames as separate files");
-    }
-    if (chunk.name == "IHDR" && chunk.size == header_size) {
-        outline.width = big_endian(chunk.data);
-        outline.height = big_endian(chunk.data + 4);
-    }
-    if (std::find(kept_names.begin(), kept_names.end(), chunk.name) != kept_names.end()) {
-        outline.kept.push_back(
-            {std::string(chunk.name), Bytes(chunk.data, chunk.data + chunk.size)});
-    }
+bool is_kept(Name name) {
+    return std::find(kept_names.begin(), kept_names.end(), name) != kept_names.end();
 }
 
 }  // namespace
 
-PngOutline png_outline(const Bytes &file, const std::string &path) {
-    PngOutline outline;
+std::vector<PngChunk> kept_png_chunks(const Bytes &file, const std::string &path) {
+    std::vector<PngChunk> kept;
     std::size_t place = signature_size;
     for (Chunk chunk; chunk.name != "IEND";) {
         chunk = next_chunk(file, place, path);
-        take(chunk, outline, path);
+        if (chunk.name == "acTL") {
+            throw Failure(path + ": an animated PNG; save its frames as separate files");
+        }
+        if (is_kept(chunk.name)) {
+            kept.push_back({std::string(chunk.name), Bytes(chunk.data, chunk.data + chunk.size)});
+        }
     }
-    if (outline.width == 0 || outline.height == 0) {
-        throw Failure(damaged_png(path));
-    }
-    return outline;
+    return kept;
 }
 
 std::string damaged_png(const std::string &path) {

@@ -25,15 +25,16 @@ class Header {
 
     std::uint32_t number() {
         skip_space();
-        std::uint32_t value = 0;
+        constexpr std::uint64_t most = 1000000000;  // larger than any that is taken
+        std::uint64_t value = 0;
         const std::size_t start = place_;
-        while (std::isdigit(peek()) != 0 && place_ - start < 9) {
-            value = value * 10 + (file_[place_++] - std::uint32_t{'0'});
+        for (; std::isdigit(peek()) != 0; ++place_) {
+            value = std::min(most, value * 10 + (peek() - std::uint64_t{'0'}));
         }
         if (place_ == start) {
             refuse_damaged(path_);
         }
-        return value;
+        return static_cast<std::uint32_t>(value);
     }
 
     // The place of the first sample: one white space comes before it.
@@ -85,6 +86,29 @@ std::int32_t format_of(bool grey, std::uint32_t most, const std::string &path) {
     return grey ? DRS_GREY8 : DRS_RGB8;
 }
 
+// Reads all but the pixels; `start` becomes the place of the first.
+Picture picture_of_header(const Bytes &file, const std::string &path, std::size_t &start) {
+    Header header(file, path);
+    const std::uint32_t width = header.number();
+    const std::uint32_t height = header.number();
+    const std::uint32_t most = header.number();
+    start = header.end();
+    if (width == 0 || height == 0) {
+        refuse_damaged(path);
+    }
+    check_megapixels(width, height, path);
+    Picture picture;
+    picture.width = static_cast<std::int32_t>(width);
+    picture.height = static_cast<std::int32_t>(height);
+    picture.format = format_of(file[1] == '5', most, path);
+    return picture;
+}
+
+std::size_t pixel_bytes(const Picture &picture) {
+    return static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) *
+           channels(picture.format) * sample_size(picture.format);
+}
+
 // Throws for what follows the pixels: such a file may hold several pictures one after the other.
 void check_end(const Bytes &file, std::size_t end, const std::string &path) {
     const auto rest = file.begin() + static_cast<std::ptrdiff_t>(end);
@@ -98,28 +122,16 @@ void check_end(const Bytes &file, std::size_t end, const std::string &path) {
 }  // namespace
 
 Picture picture_from_pnm(const Bytes &file, const std::string &path) {
-    Header header(file, path);
-    const std::uint32_t width = header.number();
-    const std::uint32_t height = header.number();
-    const std::uint32_t most = header.number();
-    const std::size_t start = header.end();
-    if (width == 0 || height == 0) {
-        refuse_damaged(path);
-    }
-    check_megapixels(width, height, path);
-    Picture picture;
-    picture.width = static_cast<std::int32_t>(width);
-    picture.height = static_cast<std::int32_t>(height);
-    picture.format = format_of(file[1] == '5', most, path);
-    const std::size_t size =
-        std::size_t{width} * height * channels(picture.format) * sample_size(picture.format);
+    std::size_t start = 0;
+    Picture picture = picture_of_header(file, path, start);
+    const std::size_t size = pixel_bytes(picture);
     if (file.size() < start || file.size() - start < size) {
         refuse_damaged(path);
     }
     check_end(file, start + size, path);
-    picture.pixels.assign(file.begin() + static_cast<std::ptrdiff_t>(start),
-                          file.begin() + static_cast<std::ptrdiff_t>(start + size));
-    if (most > 255) {
+    const auto first = file.begin() + static_cast<std::ptrdiff_t>(start);
+    picture.pixels.assign(first, first + static_cast<std::ptrdiff_t>(size));
+    if (sample_size(picture.format) == 2) {
         swap_samples(picture.pixels.data(), size);
     }
     return picture;
