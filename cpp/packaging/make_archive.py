@@ -24,6 +24,7 @@ from pathlib import Path
 CPP = Path(__file__).resolve().parents[1]
 ROOT = CPP.parent
 TOOLCHAINS = {"x86_64": None, "aarch64": CPP / "cmake" / "aarch64-linux-gnu.cmake"}
+MOST_BYTES = {"x86_64": 300 * 1024, "aarch64": 340 * 1024}  # of the library; ARM's code is longer
 BINUTILS = {"x86_64": "", "aarch64": "aarch64-linux-gnu-"}
 MODIFIED = 1_577_836_800  # 2020-01-01: any time does, if it is always the same
 
@@ -64,7 +65,7 @@ def check_symbols(arch: str, prefix: Path) -> None:
     """Refuse a build that would not start on Ubuntu 22.04."""
     files = [prefix / "lib" / "libdrsformer.so.1", *sorted(prefix.glob("lib/drsformer/*.so"))]
     run(sys.executable, CPP / "tests" / "check_symbols.py", f"--tools={BINUTILS[arch]}",
-        "--header", prefix / "include" / "drsformer" / "derainer.h", "--size", 300 * 1024,
+        "--header", prefix / "include" / "drsformer" / "derainer.h", "--size", MOST_BYTES[arch],
         *files, prefix / "bin" / "drs-derain")  # fmt: skip
 
 

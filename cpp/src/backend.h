@@ -57,9 +57,9 @@ typedef struct drs_backend_info {
                                   a pair of zeros is none */
 } drs_backend_info;
 
-/* Statuses are the library's. `error` is never NULL; a message is the library's own reason alone,
- * without the file's name and without advice, unless status is DRS_PROVIDER_ERROR, whose message is
- * a whole sentence. */
+/* Statuses are the library's. `error` is never NULL. With DRS_MODEL_ERROR the message is the
+ * backend's own reason alone, without the file's name and without advice, or begins with "it has "
+ * and ends with what to do; with any other status it is a whole sentence. */
 typedef struct drs_backend {
     uint32_t version; /* DRS_BACKEND_VERSION */
     uint32_t reserved;

@@ -29,16 +29,13 @@ bool names_its_remedy(const std::string &reason) {
     return reason.compare(0, 7, "it has ") == 0;
 }
 
-// Turns what a backend says while a file is opened into a sentence about that file.
-[[noreturn]] void refuse_file(const std::string &path, const drs_error &error, bool is_engine) {
+// Turns what a backend says while a file is opened into a sentence about that file; see `drs_backend`
+// for what it says.
+[[noreturn]] void refuse_file(const std::string &path, const drs_error &error) {
     const std::string reason = error.message;
+    if (error.status != DRS_MODEL_ERROR) throw Failure(error.status, reason);
     if (names_its_remedy(reason)) throw Failure(error.status, path + reason.substr(2));
-    if (error.status == DRS_MODEL_ERROR && !is_engine) {
-        throw Failure(error.status,
-                      path + " is not a usable ONNX model: " + reason + "; " + export_it);
-    }
-    if (error.status == DRS_PROVIDER_ERROR) throw Failure(error.status, reason);
-    throw Failure(error.status, path + " cannot be opened: " + reason);
+    throw Failure(error.status, path + " is not a usable ONNX model: " + reason + "; " + export_it);
 }
 
 // Returns "?x3x?x?" for a tensor of three channels and otherwise free size.
@@ -107,9 +104,9 @@ Model::Model(const std::string &path, const Settings &settings) : path_(path) {
     given.bf16 = settings.bf16 ? 1 : 0;
     drs_error error = empty_error();
     void *model = nullptr;
-    if (backend_->open(&given, &model, &error) != DRS_OK) refuse_file(path_, error, is_engine_);
+    if (backend_->open(&given, &model, &error) != DRS_OK) refuse_file(path_, error);
     model_ = {model, backend_->close};
-    if (backend_->info(model, &info_, &error) != DRS_OK) refuse_file(path_, error, is_engine_);
+    if (backend_->info(model, &info_, &error) != DRS_OK) refuse_file(path_, error);
     const char *contract = backend_->metadata(model, metadata_key);
     if (!contract) {
         throw Failure(DRS_MODEL_ERROR, path_ + " is an ONNX model without our '" + metadata_key +
@@ -181,9 +178,9 @@ void Model::run_on_device(const void *input, void *output, const std::array<int6
                                               "engine of `drs-export trt`");
     }
     drs_error error = empty_error();
-    if (backend_->run_on_device(model_.get(), input, output, shape.data(), stream, &error) != DRS_OK) {
-        throw Failure(error.status, path_ + " failed on the GPU: " + error.message);
-    }
+    error.status =
+        backend_->run_on_device(model_.get(), input, output, shape.data(), stream, &error);
+    if (error.status != DRS_OK) throw Failure(error.status, error.message);
 }
 
 void Model::check_tensors() const {
@@ -243,12 +240,11 @@ void Model::check_size(Size size) const {
 }
 
 void Model::refuse_run(const drs_error &error) const {
-    if (error.status == DRS_PROVIDER_ERROR || error.status == DRS_SHAPE_ERROR) {
-        throw Failure(error.status, error.message);
-    }
     const std::string reason = error.message;
+    if (error.status != DRS_MODEL_ERROR) throw Failure(error.status, reason);
     if (names_its_remedy(reason)) throw Failure(error.status, path_ + reason.substr(2));
-    throw Failure(error.status, path_ + " failed on an input of shape " + shape_text(shape_) + ": " + reason +
+    throw Failure(error.status, path_ + " failed on an input of shape " + shape_text(shape_) +
+                                    ": " + reason +
                                     "; if memory ran out, derain in pieces with tiles");
 }
 

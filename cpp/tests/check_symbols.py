@@ -17,10 +17,10 @@ LIMITS = {"GLIBC": (2, 35), "GLIBCXX": (3, 4, 30), "CXXABI": (1, 3, 13)}  # of U
 
 
 def dynamic_symbols(path: Path, objdump: str) -> list[str]:
-    """Return the lines that describe the symbols of a library."""
+    """Return the lines that describe what a library exports and needs, without local symbols."""
     command = [objdump, "-T", str(path)]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return [line for line in text.splitlines() if re.match(r"[0-9a-f]{8}", line)]
+    return [line for line in text.splitlines() if re.match(r"[0-9a-f]{8,} [^l]", line)]
 
 
 def declared(header: Path) -> set[str]:

@@ -25,3 +25,7 @@ endif()
 if(DRSFORMER_OPENVINO)
   add_parity_test(openvino openvino)
 endif()
+if(DRSFORMER_SANITIZE) # as in ../backends/tests: OpenVINO's TBB opens a library in a forbidden way
+  target_sources(test_parity PRIVATE ${PROJECT_SOURCE_DIR}/backends/tests/without_deepbind.cpp)
+  set_target_properties(test_parity PROPERTIES ENABLE_EXPORTS ON)
+endif()

@@ -140,10 +140,12 @@ def compare_pictures(arguments: argparse.Namespace, qemu: list[object], library:
     for height, width in SIZES:
         rainy, here, there = (work / f"{name}.ppm" for name in ("rainy", "x86_64", "aarch64"))
         write_picture(rainy, height, width)
-        run(arguments.drs_derain, model, rainy, "-o", here, "--modules", arguments.modules,
+        # whole: measuring what fits into the memory would run the network on larger pictures first
+        command = [model, rainy, "--tile", "whole", "--threads", "1", "-o"]
+        run(arguments.drs_derain, *command, here, "--modules", arguments.modules,
             "--library", arguments.ort_library)  # fmt: skip
-        run(*qemu, work / "build" / "bin" / "drs-derain", model, rainy, "-o", there,
-            "--modules", work / "build" / "lib", "--library", library, "--threads", "1")  # fmt: skip
+        run(*qemu, work / "build" / "bin" / "drs-derain", *command, there,
+            "--modules", work / "build" / "lib", "--library", library)  # fmt: skip
         compare(pixels_of(here, height, width), pixels_of(there, height, width), f"{height}x{width}")
 
 

@@ -357,6 +357,25 @@ void test_tensors_that_lie_wrong_and_captures_are_refused() {
     check_clean("captures");
 }
 
+void test_a_run_waits_for_the_one_before_it_on_another_stream() {
+    new_double();
+    Opened opened;
+    CHECK(opened.open(EngineFile()) == DRS_OK);
+    FakeStream early;
+    FakeStream late;
+    Tensor input = {};
+    Tensor early_output = {};
+    Tensor late_output = {};
+    input.values[0] = 1;
+    CHECK(opened.run_on_device(&input, &early_output, second, early) == DRS_OK);
+    CHECK(opened.run_on_device(&input, &late_output, second, late) == DRS_OK);
+    CHECK(early_output.values[0] == 0);  // nothing is waited for by the caller
+    drain(late);
+    CHECK(early_output.values[0] == 1 && late_output.values[0] == 1 && early.pending.empty());
+    opened.close();
+    check_clean("streams");
+}
+
 void test_a_model_is_described_by_its_manifest() {
     new_double();
     EngineFile file;
@@ -421,6 +440,7 @@ int main() {
     test_too_little_memory_says_what_to_do();
     test_shapes_outside_and_runs_without_input_are_refused();
     test_tensors_that_lie_wrong_and_captures_are_refused();
+    test_a_run_waits_for_the_one_before_it_on_another_stream();
     test_a_model_is_described_by_its_manifest();
     test_kernels_are_kept_beside_the_engine();
     test_host_code_is_allowed_to_version_compatible_engines_only();

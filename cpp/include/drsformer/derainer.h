@@ -295,8 +295,9 @@ DRS_API void drs_camera_close(drs_camera *camera);
  *
  * input, output  device pointers, in the engine's type and layout: float32 or float16
  *                (images, 3, height, width) in [0, 1], or uint8 (images, height, width, 3); sides
- *                are multiples of 8. They must stay until the stream has come past the run.
- * stream         a cudaStream_t of the engine's device. */
+ *                are multiples of 8, addresses of 256 bytes. They must stay until the stream has
+ *                come past the run.
+ * stream         a cudaStream_t of the engine's device, which is not being captured. */
 DRS_API drs_status drs_run_on_device(drs_derainer *derainer, const void *input, void *output,
                                      int32_t images, int32_t height, int32_t width, void *stream,
                                      drs_error *error);
