@@ -110,8 +110,9 @@ class Collector {
     // Whether each frame that was submitted has come to its end.
     bool has_all() const {
         const drs_camera_counts counts = camera_.counts();
-        return counts.submitted == counts.derained + counts.dropped &&
-               counts.derained == collected_ + counts.not_collected;
+        const uint64_t done = counts.derained + counts.failed;
+        return counts.submitted == done + counts.dropped &&
+               done == collected_ + counts.not_collected;
     }
 
   private:

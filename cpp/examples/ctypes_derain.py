@@ -52,7 +52,7 @@ Info = struct(
 Plan = struct("drs_plan", "reason:i tile_width:i tile_height:i columns:i rows:i")
 Timings = struct("drs_timings", "runs:i total_seconds:d backend_seconds:d")
 CameraCounts = struct(
-    "drs_camera_counts", "reserved:u submitted:Q derained:Q dropped:Q not_collected:Q"
+    "drs_camera_counts", "reserved:u submitted:Q derained:Q failed:Q dropped:Q not_collected:Q"
 )
 STRUCTS = (Error, Options, Image, Call, Info, Plan, Timings, CameraCounts)
 

@@ -7,7 +7,7 @@ and model give the same bytes. The model is that of
 
     drs-export onnx drsformer/weights/demo.safetensors --io uint8 -o demo_uint8.onnx
 
---openvino-dir is the folder of OpenVINOConfig.cmake of the ARCH; without it that module is left out.
+--openvino-dir is the folder of OpenVINOConfig.cmake, of ARCH; without it that module is left out.
 """
 
 import argparse

@@ -37,8 +37,11 @@ Cameras &cameras() {
 // Writes an error, in as much room as its caller has, without allocating.
 drs_status write(drs_error *error, drs_status status, const char *message) noexcept {
     constexpr std::size_t before = offsetof(drs_error, message);
-    if (!error || error->struct_size <= before) return status;
-    const std::size_t room = std::min<std::size_t>(error->struct_size, sizeof *error) - before - 1;
+    if (!error) return status;
+    // one that was zeroed as a whole has the size of the first version
+    const std::size_t size = error->struct_size ? error->struct_size : sizeof *error;
+    if (size <= before) return status;
+    const std::size_t room = std::min(size, sizeof *error) - before - 1;
     std::size_t length = std::min(std::strlen(message), room);
     // not in the middle of a character: its later bytes begin with the bits 10
     while (length > 0 && message[length] != '\0' && (message[length] & 0xC0) == 0x80) --length;
@@ -147,6 +150,7 @@ drs_status drs_open(const char *path, const drs_options *options, drs_derainer *
         check_pointer(derainer, "derainer");
         *derainer = nullptr;
         check_pointer(path, "path");
+        if (!*path) refuse("path is empty; expected the name of a model");
         *derainer = derainers().add(std::make_shared<Runtime>(path, settings_of(options)));
     });
 }
@@ -238,6 +242,10 @@ drs_status drs_camera_wait(drs_camera *camera, const drs_image *clean, uint64_t 
         const auto opened = cameras().get(camera);
         opened->wait(view_of(clean, "the clean image"), number, timeout_ms);
     });
+}
+
+drs_status drs_camera_drain(drs_camera *camera, int64_t timeout_ms, drs_error *error) {
+    return guarded(error, [&] { cameras().get(camera)->drain(timeout_ms); });
 }
 
 drs_status drs_camera_get_counts(drs_camera *camera, drs_camera_counts *counts, drs_error *error) {

@@ -62,7 +62,7 @@ void CameraThread::wait(const View &clean, uint64_t *number, int64_t timeout_ms)
     const std::lock_guard giving(giving_);
     {
         std::unique_lock lock(mutex_);
-        wait_for_result(lock, timeout_ms);
+        wait_until(lock, timeout_ms, [this] { return ready_.full; });
         if (!ready_.failure) check_pair(ready_.frame, clean);
         std::swap(ready_, given_);
         ready_.full = false;
@@ -72,16 +72,23 @@ void CameraThread::wait(const View &clean, uint64_t *number, int64_t timeout_ms)
     write_rgb(given_.rgb.data(), given_.frame, clean);
 }
 
-void CameraThread::wait_for_result(std::unique_lock<std::mutex> &lock, int64_t timeout_ms) {
-    const auto is_over = [this] { return ready_.full || stopped_; };
+void CameraThread::drain(int64_t timeout_ms) {
+    std::unique_lock lock(mutex_);
+    wait_until(lock, timeout_ms, [this] { return !waiting_.full && !busy_; });
+}
+
+template <typename Condition>
+void CameraThread::wait_until(std::unique_lock<std::mutex> &lock, int64_t timeout_ms,
+                              Condition is_over) {
+    const auto ends = [&] { return is_over() || stopped_; };
     if (timeout_ms < 0) {
-        changed_.wait(lock, is_over);
+        changed_.wait(lock, ends);
     } else {  // a day at most: larger numbers overflow the clock
         const auto most = std::chrono::milliseconds(std::min<int64_t>(timeout_ms, 86400000));
-        changed_.wait_for(lock, most, is_over);
+        changed_.wait_for(lock, most, ends);
     }
     if (stopped_) throw Failure(DRS_CLOSED, "the camera was closed; open a new one");
-    if (!ready_.full) {
+    if (!is_over()) {
         throw Failure(DRS_TIMED_OUT, "no frame was ready after " + std::to_string(timeout_ms) +
                                          " ms; wait longer, or submit one");
     }
@@ -91,6 +98,7 @@ void CameraThread::fill_counts(drs_camera_counts &counts) {
     const std::lock_guard lock(mutex_);
     counts.submitted = counts_.submitted;
     counts.derained = counts_.derained;
+    counts.failed = counts_.failed;
     counts.dropped = counts_.dropped;
     counts.not_collected = counts_.not_collected;
 }
@@ -109,10 +117,12 @@ void CameraThread::run() {
         if (stopped_) return;
         std::swap(waiting_, working_);
         waiting_.full = false;
+        busy_ = true;
         lock.unlock();
         derain(working_);
         lock.lock();
-        ++counts_.derained;
+        busy_ = false;
+        ++(working_.failure ? counts_.failed : counts_.derained);
         if (ready_.full) ++counts_.not_collected;
         std::swap(working_, ready_);
         changed_.notify_all();

@@ -32,6 +32,7 @@ class CameraThread {
 
     void submit(const View &frame, uint64_t number);
     void wait(const View &clean, uint64_t *number, int64_t timeout_ms);
+    void drain(int64_t timeout_ms);
     void fill_counts(drs_camera_counts &counts);
 
     // Ends all waiting, and the thread after its current frame.
@@ -50,7 +51,10 @@ class CameraThread {
 
     void run();
     void derain(Slot &slot);
-    void wait_for_result(std::unique_lock<std::mutex> &lock, int64_t timeout_ms);
+
+    // Waits until `is_over`, or the camera is closed; throws where neither happens in time.
+    template <typename Condition>
+    void wait_until(std::unique_lock<std::mutex> &lock, int64_t timeout_ms, Condition is_over);
 
     std::shared_ptr<Runtime> runtime_;
     std::mutex mutex_;  // of all below, except `working_` and `given_`
@@ -60,7 +64,8 @@ class CameraThread {
     Slot working_;  // the thread's own
     std::mutex giving_;  // of `given_`: its pixels are written while new frames come in
     Slot given_;
-    drs_camera_counts counts_ = {sizeof(drs_camera_counts), 0, 0, 0, 0, 0};
+    drs_camera_counts counts_ = {sizeof(drs_camera_counts), 0, 0, 0, 0, 0, 0};
+    bool busy_ = false;  // the thread derains a frame
     bool stopped_ = false;
     std::thread thread_;  // last: it uses everything above
 };

@@ -9,6 +9,7 @@
 namespace drsformer {
 namespace {
 
+constexpr std::ptrdiff_t two_pixels = 2 * channels;  // samples
 constexpr int fraction_bits = 16;
 constexpr int32_t whole = 1 << fraction_bits;
 
@@ -101,7 +102,7 @@ void write_chroma(const Conversion &from, const uint8_t *upper, const uint8_t *l
 void read_yuyv(const View &view, const Conversion &to, uint8_t *rgb) {
     for (int32_t y = 0; y < view.height(); ++y) {
         const uint8_t *pair = view.row(y);
-        for (int32_t x = 0; x < view.width(); x += 2, pair += 4, rgb += 2 * channels) {
+        for (int32_t x = 0; x < view.width(); x += 2, pair += 4, rgb += two_pixels) {
             write_pixel(to, pair[0], pair[1], pair[3], rgb);
             write_pixel(to, pair[2], pair[1], pair[3], rgb + channels);
         }
@@ -112,7 +113,7 @@ void read_nv12(const View &view, const Conversion &to, uint8_t *rgb) {
     for (int32_t y = 0; y < view.height(); ++y) {
         const uint8_t *luma = view.row(y);
         const uint8_t *uv = view.chroma + static_cast<std::size_t>(y / 2) * view.chroma_stride;
-        for (int32_t x = 0; x < view.width(); x += 2, uv += 2, rgb += 2 * channels) {
+        for (int32_t x = 0; x < view.width(); x += 2, uv += 2, rgb += two_pixels) {
             write_pixel(to, luma[x], uv[0], uv[1], rgb);
             write_pixel(to, luma[x + 1], uv[0], uv[1], rgb + channels);
         }
@@ -122,7 +123,7 @@ void read_nv12(const View &view, const Conversion &to, uint8_t *rgb) {
 void write_yuyv(const uint8_t *rgb, const Conversion &from, View &view) {
     for (int32_t y = 0; y < view.height(); ++y) {
         uint8_t *pair = view.row(y);
-        for (int32_t x = 0; x < view.width(); x += 2, pair += 4, rgb += 2 * channels) {
+        for (int32_t x = 0; x < view.width(); x += 2, pair += 4, rgb += two_pixels) {
             pair[0] = y_of(from, rgb);
             pair[2] = y_of(from, rgb + channels);
             write_chroma(from, rgb, rgb, pair + 1, 2);

@@ -25,7 +25,7 @@ void fill_pixels(const uint8_t *rgb, const Plan &plan, const Part &part, uint8_t
     for (int32_t y = 0; y < part.size[0]; ++y) {
         const uint8_t *row = rgb + index(plan.y[index(part.top + y)]) * row_values;
         for (int32_t x = 0; x < part.size[1]; ++x, input += channels) {
-            std::memcpy(input, row + plan.x[index(part.left + x)] * channels, channels);
+            std::memcpy(input, row + index(plan.x[index(part.left + x)]) * channels, channels);
         }
     }
 }
@@ -70,7 +70,7 @@ void Feed::fill_planes(const Rgb &image, const Plan &plan, const Part &part, Val
     for (int32_t y = 0; y < part.size[0]; ++y) {
         const Level *row = rgb + index(plan.y[index(part.top + y)]) * row_values;
         for (int32_t x = 0; x < part.size[1]; ++x, ++input) {
-            const Level *pixel = row + plan.x[index(part.left + x)] * channels;
+            const Level *pixel = row + index(plan.x[index(part.left + x)]) * channels;
             input[0] = convert(pixel[0]);
             input[plane] = convert(pixel[1]);
             input[2 * plane] = convert(pixel[2]);

@@ -30,7 +30,7 @@ class Handles {
         const std::lock_guard lock(mutex_);
         const std::uintptr_t number = next_handle();
         objects_.emplace(number, std::move(object));
-        return reinterpret_cast<Handle *>(number);
+        return reinterpret_cast<Handle *>(number);  // NOLINT(performance-no-int-to-ptr)
     }
 
     // Returns the object, which then stays while the caller uses it. Throws Failure.
@@ -42,7 +42,9 @@ class Handles {
         const std::lock_guard lock(mutex_);
         const auto found = objects_.find(reinterpret_cast<std::uintptr_t>(handle));
         if (found == objects_.end()) {
-            throw Failure(DRS_CLOSED, "the " + name_ + " was closed; open a new one");
+            throw Failure(DRS_CLOSED, "the " + name_ +
+                                          " is not open: it was closed, or never was one; open a "
+                                          "new one");
         }
         return found->second;
     }

@@ -91,7 +91,8 @@ void check_format(const View &view, const char *what) {
     const bool odd = view.width() % 2 != 0 || (view.format == DRS_NV12 && view.height() % 2 != 0);
     if (is_camera_frame(view.format) && odd) {
         refuse(DRS_SHAPE_ERROR, std::string(what) + " is " + size_text(view.size) +
-                                    "; expected an even width of YUYV, and even sides of NV12");
+                                    (view.format == DRS_YUYV ? "; expected an even width of YUYV"
+                                                             : "; expected even sides of NV12"));
     }
     if (is_camera_frame(view.format) &&
         (view.matrix < DRS_BT601 || view.matrix > DRS_BT2020 || view.range < DRS_LIMITED_RANGE ||
@@ -237,7 +238,7 @@ View view_of(const drs_image *image, const char *what) {
     if (!image->data) refuse(DRS_INVALID_ARGUMENT, name + " has no pixels: data is a null pointer");
     if (!is_format(image->format)) {
         refuse(DRS_INVALID_ARGUMENT, name + " has format " + std::to_string(image->format) +
-                                         "; expected one of DRS_RGB8 to DRS_NV12");
+                                         "; expected one of DRS_RGB8 (1) to DRS_NV12 (12)");
     }
     if (image->width < 1 || image->height < 1) {
         refuse(DRS_SHAPE_ERROR, name + " is " + size_text({image->height, image->width}) +

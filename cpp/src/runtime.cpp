@@ -213,8 +213,7 @@ void Runtime::warm_up(Size size) {
     derain_one(view, view, nullptr);
 }
 
-void Runtime::fill_info(drs_info &info) {
-    const Turn turn(*this);
+void Runtime::fill_info(drs_info &info) const {  // of what never changes: without a turn
     info.is_engine = model_.is_engine() ? 1 : 0;
     info.takes_pixels = model_.contract().takes_pixels() ? 1 : 0;
     info.least_height = model_.limits().least[0];
@@ -229,7 +228,9 @@ void Runtime::fill_info(drs_info &info) {
 void Runtime::fill_plan(Size size, drs_plan &plan) {
     const Turn turn(*this);
     const Plan &found = planner_.plan_for(size, 8);
-    plan.reason = found.reason;
+    const bool one_tile =
+        found.tiling && found.rows.starts.size() * found.columns.starts.size() == 1;
+    plan.reason = one_tile ? int32_t{DRS_WHOLE} : found.reason;
     plan.tile_height = found.input()[0];
     plan.tile_width = found.input()[1];
     plan.rows = found.tiling ? static_cast<int32_t>(found.rows.starts.size()) : 1;

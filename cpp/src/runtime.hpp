@@ -27,7 +27,7 @@ class Runtime {
                       const drs_call *call);
     void warm_up(Size size);
     void cancel() noexcept { cancelled_ = true; }
-    void fill_info(drs_info &info);
+    void fill_info(drs_info &info) const;
     void fill_plan(Size size, drs_plan &plan);
     void fill_timings(drs_timings &timings);
     void run_on_device(const void *input, void *output, int32_t images, Size size, void *stream);

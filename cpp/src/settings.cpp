@@ -40,7 +40,7 @@ void check_numbers(const drs_options &given) {
 
 bool is_bf16(const drs_options &given) {
     const std::string precision = text(given.precision);
-    if (precision != "" && precision != "fp32" && precision != "bf16") {
+    if (!precision.empty() && precision != "fp32" && precision != "bf16") {
         refuse(DRS_PROVIDER_ERROR, "precision is '" + precision + "'; expected fp32 or bf16");
     }
     return precision == "bf16";

@@ -123,7 +123,8 @@ void WholeOrTiles::say_once(Size padded, double whole, double free, int32_t side
                   " pixels take about " + gigabytes(whole) + " whole, more than four fifths of the " +
                   gigabytes(free) + " that are free: images are cut into tiles of " +
                   std::to_string(side) + (fits ? "" : ", which may not fit either") +
-                  ", which changes the result a little; DRS_TILE_WHOLE insists on whole ones");
+                  ", which changes the result a little; whole ones can be insisted on (DRS_TILE_WHOLE, "
+                  "drs-derain --tile whole)");
 }
 
 }  // namespace drsformer

@@ -92,6 +92,7 @@ static void print_camera_counts(void) {
     PLACE(drs_camera_counts, reserved);
     PLACE(drs_camera_counts, submitted);
     PLACE(drs_camera_counts, derained);
+    PLACE(drs_camera_counts, failed);
     PLACE(drs_camera_counts, dropped);
     PLACE(drs_camera_counts, not_collected);
 }

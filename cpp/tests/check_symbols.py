@@ -1,9 +1,9 @@
 """Check what a library needs of older systems, and what it shows to programs.
 
-    python check_symbols.py --header derainer.h [--size BYTES] libdrsformer.so [MODULE or PROGRAM ...]
+    python check_symbols.py --header derainer.h [--size BYTES] libdrsformer.so [FILE ...]
 
-All must run on Ubuntu 22.04 (JetPack 6). The first one exports what the header declares, and a
-module one function.
+All must run on Ubuntu 22.04 (JetPack 6). The library exports what the header declares, and a module
+one function; other files are programs.
 """
 
 import argparse

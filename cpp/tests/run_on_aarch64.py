@@ -86,7 +86,8 @@ def download_wheel(folder: Path) -> Path:
 
 def unpack_library(wheel: Path, folder: Path) -> Path:
     with zipfile.ZipFile(wheel) as archive:
-        names = [n for n in archive.namelist() if n.startswith("onnxruntime/capi/libonnxruntime.so")]
+        beginning = "onnxruntime/capi/libonnxruntime.so"
+        names = [name for name in archive.namelist() if name.startswith(beginning)]
         if not names:
             sys.exit(f"{wheel.name} has no libonnxruntime.so; look where this version has it")
         return Path(archive.extract(names[0], folder))
@@ -146,7 +147,8 @@ def compare_pictures(arguments: argparse.Namespace, qemu: list[object], library:
             "--library", arguments.ort_library)  # fmt: skip
         run(*qemu, work / "build" / "bin" / "drs-derain", *command, there,
             "--modules", work / "build" / "lib", "--library", library)  # fmt: skip
-        compare(pixels_of(here, height, width), pixels_of(there, height, width), f"{height}x{width}")
+        first, second = (pixels_of(path, height, width) for path in (here, there))
+        compare(first, second, f"{height}x{width}")
 
 
 def main() -> int:

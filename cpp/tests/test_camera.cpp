@@ -78,6 +78,27 @@ void test_errors_arrive(const TemporaryFolder &folder) {
     drs_camera_close(camera);
 }
 
+void test_drain(const TemporaryFolder &folder) {
+    drs_derainer *derainer = open_double(folder, "sleep_ms 50\nfail_at 2");
+    drs_camera *camera = nullptr;
+    CHECK(drs_camera_open(derainer, &camera, nullptr) == DRS_OK);
+    CHECK(drs_camera_drain(camera, 0, nullptr) == DRS_OK);  // nothing was submitted
+    auto frame = some_pixels(16 * 16 * 3);
+    const drs_image image = drs_image_of(frame.data(), 16, 16, DRS_RGB8);
+    uint64_t number = 0;
+    for (const uint64_t submitted : {uint64_t{8}, uint64_t{9}}) {
+        CHECK(drs_camera_submit(camera, &image, submitted, nullptr) == DRS_OK);
+        if (submitted == 8) CHECK(drs_camera_drain(camera, 1, nullptr) == DRS_TIMED_OUT);
+        CHECK(drs_camera_drain(camera, -1, nullptr) == DRS_OK);
+    }
+    const drs_camera_counts counts = counts_of(camera);
+    CHECK(counts.submitted == 2 && counts.derained == 1 && counts.failed == 1);
+    CHECK(counts.dropped == 0 && counts.not_collected == 1);
+    CHECK(drs_camera_wait(camera, &image, &number, 0, nullptr) == DRS_MODEL_ERROR && number == 9);
+    drs_camera_close(camera);
+    drs_close(derainer);
+}
+
 void test_closing_ends_waiting(const TemporaryFolder &folder) {
     drs_derainer *derainer = open_double(folder, "");
     drs_camera *camera = nullptr;
@@ -98,7 +119,9 @@ void test_from_cpp(const TemporaryFolder &folder) {
     Camera camera{Derainer((folder / "cpp.onnx").string())};
     auto frame = some_pixels(20 * 10 * 2);
     const ImageView view(frame.data(), 20, 10, DRS_YUYV);
-    camera.submit(view, 5);
+    const std::vector<uint8_t> only_read = frame;
+    camera.submit({only_read.data(), 20, 10, DRS_YUYV}, 5);
+    CHECK(camera.drain(std::chrono::milliseconds(10000)));
     CHECK(camera.wait(view, std::chrono::milliseconds(10000)) == uint64_t{5});
     CHECK(!camera.wait(view, std::chrono::milliseconds(0)));
     CHECK(camera.counts().derained == 1);
@@ -118,6 +141,7 @@ int main() {
     test_newest_wins(folder);
     test_old_results_are_replaced(folder);
     test_errors_arrive(folder);
+    test_drain(folder);
     test_closing_ends_waiting(folder);
     test_from_cpp(folder);
     return checks_result();

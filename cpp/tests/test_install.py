@@ -46,7 +46,9 @@ def require(holds: bool, sentence: str) -> None:
         sys.exit(sentence)
 
 
-def configure(arguments: argparse.Namespace, source: Path, build: Path, *options: str) -> list[object]:
+def configure(
+    arguments: argparse.Namespace, source: Path, build: Path, *options: str
+) -> list[object]:
     """Return the command that configures a project with this build's compilers."""
     return [
         arguments.cmake, "-S", source, "-B", build,
@@ -98,7 +100,9 @@ def running(arguments: argparse.Namespace, *folders: Path) -> dict[str, str]:
 def check_consumer(arguments: argparse.Namespace, prefix: Path) -> None:
     build = arguments.work / "consumer"
     shutil.rmtree(build, ignore_errors=True)
-    run(*configure(arguments, CPP / "examples" / "consumer", build, f"-DCMAKE_PREFIX_PATH={prefix}"))
+    run(
+        *configure(arguments, CPP / "examples" / "consumer", build, f"-DCMAKE_PREFIX_PATH={prefix}")
+    )
     run(arguments.cmake, "--build", build)
     # no path of the library: the program knows where it is
     printed = run(build / "consumer", MODEL, environment=running(arguments))
@@ -106,7 +110,7 @@ def check_consumer(arguments: argparse.Namespace, prefix: Path) -> None:
 
 
 def check_components(arguments: argparse.Namespace, prefix: Path) -> None:
-    """find_package fails for a backend that is not installed, with a sentence, and else does not."""
+    """find_package fails with a sentence for a backend that is not installed, and only then."""
     for component in (*BACKENDS, "telepathy"):
         project = arguments.work / "component"
         shutil.rmtree(project, ignore_errors=True)

@@ -15,15 +15,16 @@
  *            and never frees what it did not allocate. Strings are UTF-8 and end with a zero.
  * Failure    A function that can fail returns a status and, if `error` is not NULL, writes one
  *            sentence that says what is wrong, what was expected and what to do. The caller's
- *            pixels are then as they were, except after a failure in the middle of tiles. The
- *            derainer can be used again. The library never ends the process and never prints.
+ *            pixels are then as they were; of a batch, earlier images may be done. The derainer can
+ *            be used again. The library never ends the process and never prints.
  * Closed     A handle that was closed, or never was one, is an error and not a crash: handles are
  *            numbers that are never used twice.
  * Memory     Once a derainer has seen an image of a size, later calls of that size allocate
  *            nothing in this library; what the backend allocates is its own affair.
  *
  * Structs begin with their size, so that later versions can add fields at the end. Fill them by
- * their _INIT macro, or set struct_size and zero the rest: zero always means the default.
+ * their _INIT macro, or set struct_size and zero the rest: zero always means the default. Only
+ * drs_error may be zeroed as a whole.
  */
 #ifndef DRSFORMER_DERAINER_H
 #define DRSFORMER_DERAINER_H
@@ -49,13 +50,15 @@ extern "C" {
 /* The ABI version of the library that is loaded; compare it with DRS_ABI_VERSION. */
 DRS_API uint32_t drs_abi_version(void);
 
-/* The version of the library that is loaded, such as "0.2.0". */
+/* The version of the library that is loaded, such as "1.2.3". */
 DRS_API const char *drs_version(void);
 
 /* ---- statuses and errors --------------------------------------------------------------------- */
 
 typedef int32_t drs_status;
 
+/* Each stands for a kind of trouble, whichever argument or file it came from: a thread count that no
+ * provider takes is the provider's, an overlap that no tile has is the shape's. */
 enum {
     DRS_OK = 0,
     DRS_INVALID_ARGUMENT = 1, /* a null pointer, an unknown number, a stride that is too small */
@@ -80,7 +83,9 @@ typedef struct drs_error {
 
 /* ---- options --------------------------------------------------------------------------------- */
 
-enum { DRS_BLEND_UNIFORM = 0, DRS_BLEND_FEATHER = 1 }; /* how tiles are joined: see docs/cpp.md */
+/* How tiles are joined. UNIFORM is the authors' rule: square tiles, averaged where they overlap.
+ * FEATHER leaves no seams: tiles weigh less towards their edges, and need not be square. */
+enum { DRS_BLEND_UNIFORM = 0, DRS_BLEND_FEATHER = 1 };
 enum { DRS_TILE_AUTO = 0, DRS_TILE_WHOLE = -1 };       /* besides a number of pixels */
 
 typedef struct drs_options {
@@ -93,7 +98,7 @@ typedef struct drs_options {
     int32_t tile;          /* longest side of a tile, pixels, a multiple of 8; or DRS_TILE_AUTO: whole
                               images if the model takes them and the free memory is enough, else
                               tiles; or DRS_TILE_WHOLE: whole images, whatever they take */
-    int32_t overlap;       /* pixels that neighbouring tiles share; 0 for 32, -1 for none */
+    int32_t overlap;       /* pixels that neighbouring tiles share, below `tile`; 0 for 32, -1 for none */
     int32_t blend;         /* DRS_BLEND_... */
     const char *modules;   /* folder of the backend modules; NULL for the variable
                               DRSFORMER_MODULES, else the library's own folder, else "drsformer"
@@ -172,7 +177,8 @@ typedef struct drs_call {
 DRS_API drs_status drs_open(const char *path, const drs_options *options, drs_derainer **derainer,
                             drs_error *error);
 
-/* Frees a model, after the call that uses it has ended. NULL and closed handles are ignored. */
+/* Gives up a model. It is freed when the call that uses it has ended and its last camera is closed;
+ * NULL and closed handles are ignored. */
 DRS_API void drs_close(drs_derainer *derainer);
 
 /* Derains one image.
@@ -196,8 +202,8 @@ DRS_API drs_status drs_derain_batch(drs_derainer *derainer, const drs_image *rai
 DRS_API drs_status drs_warm_up(drs_derainer *derainer, int32_t width, int32_t height,
                                drs_error *error);
 
-/* Makes the call that another thread is in end with DRS_CANCELLED after its current tile; without
- * such a call it does nothing. */
+/* Makes the call that another thread is in, or the frame of a camera, end with DRS_CANCELLED after
+ * its current tile; where there is none it does nothing. It does not wait. */
 DRS_API drs_status drs_cancel(drs_derainer *derainer, drs_error *error);
 
 /* ---- what a model is, and what it will do ----------------------------------------------------- */
@@ -215,11 +221,12 @@ typedef struct drs_info {
     char dtype[16];        /* of the model's input: "float32", "float16" or "uint8" */
 } drs_info;
 
+/* Does not wait for other calls. */
 DRS_API drs_status drs_get_info(drs_derainer *derainer, drs_info *info, drs_error *error);
 
 /* Why images of a size are cut, or are not. */
 enum {
-    DRS_WHOLE = 0,        /* they are not cut */
+    DRS_WHOLE = 0,        /* they are not cut, or into one tile */
     DRS_TILES_ASKED = 1,  /* by drs_options.tile */
     DRS_TILES_MODEL = 2,  /* the model does not take images so large */
     DRS_TILES_MEMORY = 3  /* a whole image would take more memory than is free */
@@ -234,11 +241,13 @@ typedef struct drs_plan {
     int32_t rows;
 } drs_plan;
 
-/* Says how an image of a size would be derained now. */
+/* Says how an image of a size would be derained now. It waits for other calls; for an image that may
+ * not fit into the memory it runs the network on small inputs once, which takes seconds. */
 DRS_API drs_status drs_get_plan(drs_derainer *derainer, int32_t width, int32_t height,
                                 drs_plan *plan, drs_error *error);
 
-/* Where the time of the last finished call went. */
+/* Where the time of the last finished call went; a camera's frames count as calls. It waits for
+ * other calls. */
 typedef struct drs_timings {
     uint32_t struct_size;
     int32_t runs;            /* of the network */
@@ -251,8 +260,8 @@ DRS_API drs_status drs_get_timings(drs_derainer *derainer, drs_timings *timings,
 /* ---- cameras: the newest frame wins ----------------------------------------------------------- */
 
 /* Derains frames in a thread of its own. A frame that is submitted while another one is derained
- * waits; if a newer one comes meanwhile, the waiting one is dropped. So the results are never old,
- * whatever the camera's rate is. */
+ * waits; if a newer one comes meanwhile, the waiting one is dropped. So frames never queue up: a
+ * result is of the frame before the newest one at worst, whatever the camera's rate is. */
 typedef struct drs_camera drs_camera;
 
 typedef struct drs_camera_counts {
@@ -260,11 +269,14 @@ typedef struct drs_camera_counts {
     uint32_t reserved;
     uint64_t submitted;
     uint64_t derained;
+    uint64_t failed;        /* could not be derained; drs_camera_wait tells why */
     uint64_t dropped;       /* replaced by a newer frame before they were derained */
-    uint64_t not_collected; /* derained, and replaced by a newer result before drs_camera_wait */
-} drs_camera_counts;
+    uint64_t not_collected; /* derained or failed, and replaced by a newer result before
+                               drs_camera_wait */
+} drs_camera_counts; /* submitted = derained + failed + dropped + those under way, two at most */
 
-/* Opens a camera on a derainer, which it shares with other callers and keeps open. */
+/* Opens a camera on a derainer, which it shares with other callers. The derainer may be closed first:
+ * the model is freed with its last camera. */
 DRS_API drs_status drs_camera_open(drs_derainer *derainer, drs_camera **camera, drs_error *error);
 
 /* Copies a frame and returns at once; number is the caller's own, given back with the result. */
@@ -273,8 +285,8 @@ DRS_API drs_status drs_camera_submit(drs_camera *camera, const drs_image *frame,
 
 /* Waits for the newest result and writes it.
  *
- * clean          as for drs_derain, of the frame's size and bits.
- * number         gets the frame's; may be NULL.
+ * clean          of the frame's size and bits, in any format: a YUYV frame can be had as DRS_RGB8.
+ * number         gets the frame's, also that of a frame that failed; may be NULL.
  * timeout_ms     0 to only look, negative to wait without end.
  *
  * Returns DRS_TIMED_OUT where no result was ready in time, DRS_CLOSED where the camera is closed
@@ -282,6 +294,11 @@ DRS_API drs_status drs_camera_submit(drs_camera *camera, const drs_image *frame,
 DRS_API drs_status drs_camera_wait(drs_camera *camera, const drs_image *clean, uint64_t *number,
                                    int64_t timeout_ms, drs_error *error);
 
+/* Waits until every frame that was submitted is derained, failed or dropped: the end of a recording.
+ * The last result can then be had by drs_camera_wait. timeout_ms and statuses as there. */
+DRS_API drs_status drs_camera_drain(drs_camera *camera, int64_t timeout_ms, drs_error *error);
+
+/* Does not wait. */
 DRS_API drs_status drs_camera_get_counts(drs_camera *camera, drs_camera_counts *counts,
                                          drs_error *error);
 

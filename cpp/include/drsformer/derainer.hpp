@@ -13,6 +13,10 @@
 #ifndef DRSFORMER_DERAINER_HPP
 #define DRSFORMER_DERAINER_HPP
 
+#if __cplusplus < 201703L && !(defined(_MSVC_LANG) && _MSVC_LANG >= 201703L)
+#error "derainer.hpp needs C++17: compile with -std=c++17, or CMAKE_CXX_STANDARD 17"
+#endif
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -53,14 +57,29 @@ void call(Function function, Arguments... arguments) {
 
 }  // namespace detail
 
+// A view of pixels that are only read.
+struct ConstImageView {
+    ConstImageView(const void *data, int32_t width, int32_t height, int32_t format,
+                   std::size_t stride = 0)
+        : image(drs_image_of(const_cast<void *>(data), width, height, format)) {
+        image.stride = stride;
+    }
+    // NOLINTNEXTLINE(google-explicit-constructor): what can be written can be read
+    ConstImageView(const drs_image &other) : image(other) {}
+
+    drs_image image;  // everything else can be set here, such as NV12's chroma plane
+};
+
 // A view of the caller's pixels.
 struct ImageView {
     ImageView(void *data, int32_t width, int32_t height, int32_t format, std::size_t stride = 0)
         : image(drs_image_of(data, width, height, format)) {
         image.stride = stride;
     }
+    // NOLINTNEXTLINE(google-explicit-constructor): what can be written can be read
+    operator ConstImageView() const { return {image}; }
 
-    drs_image image;  // everything else can be set here, such as NV12's chroma plane
+    drs_image image;
 };
 
 enum class Blend : int32_t { uniform = DRS_BLEND_UNIFORM, feather = DRS_BLEND_FEATHER };
@@ -80,8 +99,8 @@ struct Options {
     std::function<void(const std::string &)> on_message = {};  // must not throw
 };
 
-// Called after each tile with the number done and the number in all; false cancels the call. What
-// it throws comes out of the call.
+// Called after each tile with the number done and the number in all; it returns true to go on, and
+// false to cancel the call. What it throws comes out of the call.
 using OnTile = std::function<bool(int32_t done, int32_t total)>;
 
 namespace detail {
@@ -154,7 +173,7 @@ class Derainer {
     Derainer &operator=(const Derainer &) = delete;
 
     // Derains an image into another buffer, or in place.
-    void derain(const ImageView &rainy, const ImageView &clean, const OnTile &on_tile = {}) {
+    void derain(const ConstImageView &rainy, const ImageView &clean, const OnTile &on_tile = {}) {
         detail::Progress(on_tile).run(drs_derain, handle_, &rainy.image, &clean.image);
     }
     void derain(const ImageView &image, const OnTile &on_tile = {}) {
@@ -166,9 +185,10 @@ class Derainer {
     void derain_batch(const std::vector<ImageView> &rainy, const std::vector<ImageView> &clean,
                       const OnTile &on_tile = {}) {
         if (rainy.size() != clean.size()) {
-            throw std::invalid_argument("there are " + std::to_string(rainy.size()) +
-                                        " rainy images and " + std::to_string(clean.size()) +
-                                        " clean ones; expected as many");
+            drs_error error = {sizeof(drs_error), DRS_INVALID_ARGUMENT,
+                               "there are more images of one kind, rainy or clean, than of the "
+                               "other; expected as many"};
+            throw Error(error);
         }
         static_assert(sizeof(ImageView) == sizeof(drs_image), "an array of one is one of the other");
         if (rainy.empty()) return;
@@ -218,7 +238,8 @@ class Derainer {
     drs_derainer *handle_ = nullptr;
 };
 
-// Derains a camera's frames in a thread of its own; the newest frame wins. It keeps the model open.
+// Derains a camera's frames in a thread of its own; the newest frame wins. The Derainer may go first:
+// the model is freed with its last camera.
 class Camera {
   public:
     explicit Camera(const Derainer &derainer) {
@@ -234,8 +255,16 @@ class Camera {
     Camera &operator=(const Camera &) = delete;
 
     // Copies a frame and returns at once; a frame that still waits is dropped.
-    void submit(const ImageView &frame, uint64_t number = 0) {
+    void submit(const ConstImageView &frame, uint64_t number = 0) {
         detail::call(drs_camera_submit, handle_, &frame.image, number);
+    }
+
+    // Waits until every frame that was submitted is done; false where that was not in time.
+    bool drain(std::chrono::milliseconds timeout) {
+        drs_error error = DRS_ERROR_INIT;
+        const drs_status status = drs_camera_drain(handle_, timeout.count(), &error);
+        if (status != DRS_OK && status != DRS_TIMED_OUT) throw Error(error);
+        return status == DRS_OK;
     }
 
     // Waits for the newest result and writes it; returns the frame's number, or nothing where none

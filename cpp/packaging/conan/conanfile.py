@@ -1,4 +1,7 @@
-"""Conan 2 recipe, for the sources that it lies in:  conan create cpp/packaging/conan"""
+"""Conan 2 recipe, for the sources that it lies in.
+
+conan create cpp/packaging/conan
+"""
 
 import re
 from pathlib import Path
