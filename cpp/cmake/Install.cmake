@@ -7,7 +7,7 @@
 #     lib/drsformer/                the backend modules
 #     lib/cmake/drsformer/          for find_package(drsformer)
 #     lib/pkgconfig/drsformer.pc
-#     share/doc/drsformer/          licences
+#     share/doc/drsformer/          licences, docs/cpp.md, the examples
 include(CMakePackageConfigHelpers)
 set(DRSFORMER_MODULES_DIR ${CMAKE_INSTALL_LIBDIR}/drsformer)
 set(config_folder ${CMAKE_INSTALL_LIBDIR}/cmake/drsformer)
@@ -56,3 +56,10 @@ endif()
 configure_file(cmake/drsformer.pc.in drsformer.pc @ONLY)
 install(FILES ${CMAKE_CURRENT_BINARY_DIR}/drsformer.pc
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# ---- documents and examples ----------------------------------------------------------------------
+install(FILES ../docs/cpp.md ../docs/glossary.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR}
+  PATTERN "CMakeLists.txt" EXCLUDE PATTERN "__pycache__" EXCLUDE)
+install(FILES examples/consumer/CMakeLists.txt
+  DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples/consumer)

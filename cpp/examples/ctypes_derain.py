@@ -60,11 +60,11 @@ STRUCTS = (Error, Options, Image, Call, Info, Plan, Timings, CameraCounts)
 class Derainer:
     """An opened model."""
 
-    def __init__(self, library, model, **options):
-        self.library = c.CDLL(library)
+    def __init__(self, drsformer, model, **options):
+        self.library = c.CDLL(drsformer)
         version = self.library.drs_abi_version()
         if version != ABI_VERSION:
-            raise RuntimeError(f"{library} has ABI version {version}; expected {ABI_VERSION}")
+            raise RuntimeError(f"{drsformer} has ABI version {version}; expected {ABI_VERSION}")
         self.handle, chosen = c.c_void_p(), Options(**options)
         self.call("drs_open", model.encode(), c.byref(chosen), c.byref(self.handle))
 

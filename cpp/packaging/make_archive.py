@@ -46,6 +46,7 @@ def configuration(arguments: argparse.Namespace, build: Path) -> list[object]:
     prefix_map = f"-ffile-prefix-map={ROOT}=. -ffile-prefix-map={build}=build"
     options: list[object] = [
         "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_INSTALL_LIBDIR=lib", "-DDRSFORMER_TOOLS=ON",
+        "-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON",  # else the build's folder is in the build ID
         f"-DCMAKE_C_FLAGS={prefix_map}", f"-DCMAKE_CXX_FLAGS={prefix_map}",
     ]  # fmt: skip
     if TOOLCHAINS[arguments.arch]:

@@ -48,9 +48,11 @@ class Drsformer(ConanFile):
 
     def export_sources(self):
         root = str(Path(self.recipe_folder).parents[2])
-        for pattern in ("LICENSE", "NOTICE", "drsformer/__init__.py"):
-            copy(self, pattern, root, self.export_sources_folder)
-        for folder in ("cmake", "src", "include", "backends", "third_party"):
+        # what cpp/CMakeLists.txt reads and installs
+        documents = ("LICENSE", "NOTICE", "docs/cpp.md", "docs/glossary.md")
+        for name in ("drsformer/__init__.py", *documents):
+            copy(self, name, root, self.export_sources_folder)
+        for folder in ("cmake", "src", "include", "backends", "third_party", "examples"):
             copy(self, f"cpp/{folder}/*", root, self.export_sources_folder)
         copy(self, "cpp/CMakeLists.txt", root, self.export_sources_folder)
 
@@ -84,7 +86,8 @@ class Drsformer(ConanFile):
     def package(self):
         CMake(self).install()
         documents = Path(self.package_folder) / "share" / "doc" / "drsformer"
-        copy(self, "*", str(documents), str(Path(self.package_folder) / "licenses"))
+        for pattern in ("LICENSE", "NOTICE", "third_party/*"):
+            copy(self, pattern, str(documents), str(Path(self.package_folder) / "licenses"))
 
     def package_info(self):
         self.cpp_info.libs = ["drsformer"]
