@@ -12,7 +12,7 @@ namespace drsformer::backend {
 class AlignedBuffer {
   public:
     explicit AlignedBuffer(std::size_t size)
-        : size_(size), data_(::operator new (size, std::align_val_t{alignment})) {}
+        : size_(size), data_(::operator new(size, std::align_val_t{alignment})) {}
 
     void *data() const noexcept { return data_.get(); }
     std::size_t size() const noexcept { return size_; }
@@ -22,7 +22,7 @@ class AlignedBuffer {
 
     struct Free {
         void operator()(void *data) const noexcept {
-            ::operator delete (data, std::align_val_t{alignment});
+            ::operator delete(data, std::align_val_t{alignment});
         }
     };
 

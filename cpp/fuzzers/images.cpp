@@ -53,8 +53,8 @@ void fill(Source &source, Buffer &buffer) {
     // few sizes and formats, so that two images often are of one size
     const auto width = source.take<uint8_t>();
     const auto height_number = source.take<uint8_t>();
-    image = drs_image_of(nullptr, width % 3 ? 24 : width % 40, height_number % 3 ? 18 : height_number % 40,
-                         source.take<uint8_t>() % 14);
+    image = drs_image_of(nullptr, width % 3 ? 24 : width % 40,
+                         height_number % 3 ? 18 : height_number % 40, source.take<uint8_t>() % 14);
     image.matrix = source.take<uint8_t>() % 4;
     image.range = source.take<uint8_t>() % 3;
     const std::size_t row = static_cast<std::size_t>(image.width) * bytes_of_pixel(image.format);
@@ -123,8 +123,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, std::size_t size) {
     const bool hostile = (choice & 12) == 12;
     if (hostile) make_hostile(source, rainy.image);
     drs_error error = DRS_ERROR_INIT;
-    const drs_status status =
-        drs_derain(derainer, &rainy.image, &clean.image, nullptr, &error);
+    const drs_status status = drs_derain(derainer, &rainy.image, &clean.image, nullptr, &error);
     if (hostile) expect(status != DRS_OK);
     expect((status == DRS_OK) == (error.message[0] == '\0'));
     expect(status != DRS_INTERNAL_ERROR);

@@ -24,14 +24,14 @@ enum { DRS_FLOAT32 = 1, DRS_FLOAT16 = 2, DRS_UINT8 = 3, DRS_OTHER_TYPE = 0 };
 
 /* How a model is run; the strings live as long as `open` lasts. */
 typedef struct drs_backend_settings {
-    const char *path;      /* of the model; the library has checked that it can be read */
-    const char *provider;  /* the user's name of it: "cpu", "cuda", "openvino", ... */
-    const char *library;   /* path of the backend's own library, or NULL */
-    const char *cache;     /* folder, or NULL */
-    const char *manifest;  /* of an engine: the text of its manifest, checked; else NULL */
-    int32_t threads;       /* 0 for one per core */
-    int32_t device;        /* CUDA ordinal; 0 on what does not run on CUDA */
-    int32_t bf16;          /* 1 to compute in bfloat16 */
+    const char *path;     /* of the model; the library has checked that it can be read */
+    const char *provider; /* the user's name of it: "cpu", "cuda", "openvino", ... */
+    const char *library;  /* path of the backend's own library, or NULL */
+    const char *cache;    /* folder, or NULL */
+    const char *manifest; /* of an engine: the text of its manifest, checked; else NULL */
+    int32_t threads;      /* 0 for one per core */
+    int32_t device;       /* CUDA ordinal; 0 on what does not run on CUDA */
+    int32_t bf16;         /* 1 to compute in bfloat16 */
 } drs_backend_settings;
 
 /* An input or output of a model. A size is -1 where several are taken; least and most are those
@@ -46,15 +46,15 @@ typedef struct drs_tensor_info {
 } drs_tensor_info;
 
 typedef struct drs_backend_info {
-    int32_t inputs;  /* number of them; the first one is described */
+    int32_t inputs; /* number of them; the first one is described */
     int32_t outputs;
     drs_tensor_info input;
     drs_tensor_info output;
     int32_t most_images;       /* in one run; 0 for any number */
     int32_t measures_memory;   /* 1 where runs take the memory of this computer */
     int64_t most_fixed_pixels; /* larger inputs are run in a way that takes less memory; 0: none */
-    int32_t samples[2][2];     /* heights and widths whose mean memory a pixel is that of most sizes;
-                                  a pair of zeros is none */
+    int32_t samples[2][2]; /* heights and widths whose mean memory a pixel is that of most sizes;
+                              a pair of zeros is none */
 } drs_backend_info;
 
 /* Statuses are the library's. `error` is never NULL. With DRS_MODEL_ERROR the message is the

@@ -61,7 +61,8 @@ void FloatBand::take(int32_t top, int32_t bottom, int32_t width, Level *levels) 
         for (std::size_t x = 0; x < index(width); ++x) {
             const auto total = static_cast<float>(rows_->total[index(y)] * columns_->total[x]);
             for (std::size_t channel = 0; channel < channels; ++channel) {
-                *levels++ = static_cast<Level>(level_of(sums[channel * plane + x] / total, largest));
+                *levels++ =
+                    static_cast<Level>(level_of(sums[channel * plane + x] / total, largest));
             }
         }
     }

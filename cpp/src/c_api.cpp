@@ -100,8 +100,7 @@ void check_call(const drs_call *call) {
 Size size_of(int32_t height, int32_t width) {
     if (height < 1 || width < 1 || height > longest_side || width > longest_side) {
         throw Failure(DRS_SHAPE_ERROR, "a size is " + std::to_string(width) + "x" +
-                                           std::to_string(height) +
-                                           "; expected sides of 1 to " +
+                                           std::to_string(height) + "; expected sides of 1 to " +
                                            std::to_string(longest_side) + " pixels");
     }
     return {height, width};
@@ -114,8 +113,8 @@ std::vector<View> views_of(const drs_image *images, std::size_t count, const cha
     std::vector<View> views;
     for (std::size_t i = 0; i < count; ++i) {
         const std::string what = std::string(name) + " image " + std::to_string(i + 1);
-        views.push_back(
-            view_of(reinterpret_cast<const drs_image *>(bytes + i * images->struct_size), what.c_str()));
+        views.push_back(view_of(
+            reinterpret_cast<const drs_image *>(bytes + i * images->struct_size), what.c_str()));
     }
     return views;
 }

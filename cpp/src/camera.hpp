@@ -61,7 +61,7 @@ class CameraThread {
     std::condition_variable changed_;
     Slot waiting_;
     Slot ready_;
-    Slot working_;  // the thread's own
+    Slot working_;       // the thread's own
     std::mutex giving_;  // of `given_`: its pixels are written while new frames come in
     Slot given_;
     drs_camera_counts counts_ = {sizeof(drs_camera_counts), 0, 0, 0, 0, 0, 0};

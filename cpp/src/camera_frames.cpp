@@ -38,9 +38,9 @@ int64_t fixed(double number) {
 
 // The arithmetic of one matrix and range, both ways.
 struct Conversion {
-    int64_t black;                              // the level of Y
+    int64_t black;                                  // the level of Y
     int64_t luma, v_red, u_green, v_green, u_blue;  // to RGB
-    Row y, u, v;                                // from RGB
+    Row y, u, v;                                    // from RGB
 
     explicit Conversion(const View &view) {
         const auto [red, blue] = standard_of(view.matrix);

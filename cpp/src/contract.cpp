@@ -13,8 +13,8 @@ constexpr std::size_t longest_text = 65536;  // a contract has some 400 characte
 constexpr int deepest = 8;
 
 // In Python's order, in which they are checked.
-constexpr const char *fields[] = {"input_name",  "output_name",  "layout",  "color",
-                                  "dtype",       "value_range",  "multiple_of", "padding",
+constexpr const char *fields[] = {"input_name",   "output_name", "layout",      "color",
+                                  "dtype",        "value_range", "multiple_of", "padding",
                                   "output_range", "rounding"};
 
 const json float_contract = {
@@ -60,7 +60,8 @@ std::string shown(const json &value) {
 json parsed(std::string_view text, const std::string &source) {
     if (text.size() > longest_text) refuse_unreadable(source, "it is longer than 65536 characters");
     // the parser would skip a byte order mark, which Python refuses
-    if (text.substr(0, 3) == "\xEF\xBB\xBF") refuse_unreadable(source, "it begins with a byte order mark");
+    if (text.substr(0, 3) == "\xEF\xBB\xBF")
+        refuse_unreadable(source, "it begins with a byte order mark");
     bool too_deep = false;
     const auto watch = [&](int depth, json::parse_event_t, const json &) {
         too_deep = too_deep || depth > deepest;
@@ -99,9 +100,7 @@ Contract contract_from_json(std::string_view text, const std::string &source) {
     Contract contract;
     contract.input_name = known["input_name"];
     contract.output_name = known["output_name"];
-    contract.dtype = dtype == "uint8"     ? DRS_UINT8
-                     : dtype == "float16" ? DRS_FLOAT16
-                                          : DRS_FLOAT32;
+    contract.dtype = dtype == "uint8" ? DRS_UINT8 : dtype == "float16" ? DRS_FLOAT16 : DRS_FLOAT32;
     return contract;
 }
 

@@ -10,7 +10,8 @@
 namespace drsformer {
 
 struct Failure : std::runtime_error {
-    Failure(drs_status why, const std::string &message) : std::runtime_error(message), status(why) {}
+    Failure(drs_status why, const std::string &message)
+        : std::runtime_error(message), status(why) {}
 
     drs_status status;
 };

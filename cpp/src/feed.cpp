@@ -54,9 +54,8 @@ void Feed::fill(const Rgb &image, const Plan &plan, const Part &part, void *inpu
         fill_planes<uint8_t>(image, plan, part, static_cast<uint16_t *>(input) + first,
                              [&](uint8_t level) { return halves_of_bytes_[level]; });
     } else {
-        fill_planes<uint16_t>(
-            image, plan, part, static_cast<uint16_t *>(input) + first,
-            [](uint16_t level) { return half_from_float(scaled(level, 65535)); });
+        fill_planes<uint16_t>(image, plan, part, static_cast<uint16_t *>(input) + first,
+                              [](uint16_t level) { return half_from_float(scaled(level, 65535)); });
     }
 }
 

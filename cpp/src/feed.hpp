@@ -50,7 +50,7 @@ class Feed {
     void take_values(const float *values, const Plan &plan, Level *rgb) const;
 
     int32_t dtype_;
-    std::array<float, 256> values_of_bytes_;   // of each 8-bit level
+    std::array<float, 256> values_of_bytes_;  // of each 8-bit level
     std::array<uint16_t, 256> halves_of_bytes_;
     std::vector<float> unpacked_;  // an output of half precision
 };

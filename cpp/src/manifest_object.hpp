@@ -60,8 +60,7 @@ class Values {
     }
 
     std::string text(const std::string &key) const {
-        return required(
-            key, [](const json &value) { return value.is_string(); }, "text");
+        return required(key, [](const json &value) { return value.is_string(); }, "text");
     }
 
     std::string hash(const std::string &key) const {

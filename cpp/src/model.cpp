@@ -1,7 +1,7 @@
 #include "model.hpp"
 
-#include <cmath>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 
@@ -29,8 +29,8 @@ bool names_its_remedy(const std::string &reason) {
     return reason.compare(0, 7, "it has ") == 0;
 }
 
-// Turns what a backend says while a file is opened into a sentence about that file; see `drs_backend`
-// for what it says.
+// Turns what a backend says while a file is opened into a sentence about that file; see
+// `drs_backend` for what it says.
 [[noreturn]] void refuse_file(const std::string &path, const drs_error &error) {
     const std::string reason = error.message;
     if (error.status != DRS_MODEL_ERROR) throw Failure(error.status, reason);
@@ -66,7 +66,8 @@ class Stopwatch {
   public:
     explicit Stopwatch(double &seconds) : seconds_(seconds) {}
     ~Stopwatch() {
-        seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+        seconds_ +=
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
     }
     Stopwatch(const Stopwatch &) = delete;
     Stopwatch &operator=(const Stopwatch &) = delete;
@@ -110,7 +111,8 @@ Model::Model(const std::string &path, const Settings &settings) : path_(path) {
     const char *contract = backend_->metadata(model, metadata_key);
     if (!contract) {
         throw Failure(DRS_MODEL_ERROR, path_ + " is an ONNX model without our '" + metadata_key +
-                                           "' metadata, so how to feed it is unknown; " + export_it);
+                                           "' metadata, so how to feed it is unknown; " +
+                                           export_it);
     }
     contract_ = contract_from_json(contract, path_);
     check_tensors();
@@ -153,11 +155,10 @@ void Model::run() {
     }
     if (error.status != DRS_OK) refuse_run(error);
     const int64_t values = product(shape_);
-    const bool finite = contract_.dtype == DRS_FLOAT32
-                            ? all_finite(buffers_.output, values, uint32_t{0x7F800000})
-                        : contract_.dtype == DRS_FLOAT16
-                            ? all_finite(buffers_.output, values, uint16_t{0x7C00})
-                            : true;
+    const bool finite =
+        contract_.dtype == DRS_FLOAT32   ? all_finite(buffers_.output, values, uint32_t{0x7F800000})
+        : contract_.dtype == DRS_FLOAT16 ? all_finite(buffers_.output, values, uint16_t{0x7C00})
+                                         : true;
     if (!finite) {
         throw Failure(DRS_MODEL_ERROR, path_ + " gave NaN or Inf for an input of shape " +
                                            shape_text(shape_) +
@@ -202,8 +203,8 @@ void Model::check_tensors() const {
             " -> " + tensor_text(info_.output) + " of shapes " + shape_text(info_.input) + ", " +
             shape_text(info_.output) + "; its contract says " + contract_.input_name + ": " +
             dtype_text(contract_.dtype) + " -> " + contract_.output_name + ": " +
-            dtype_text(contract_.dtype) + (contract_.takes_pixels() ? " of (N, H, W, 3); " : " of (N, 3, H, W); ") +
-            export_it);
+            dtype_text(contract_.dtype) +
+            (contract_.takes_pixels() ? " of (N, H, W, 3); " : " of (N, 3, H, W); ") + export_it);
 }
 
 void Model::read_limits() {

@@ -49,12 +49,13 @@ class Model {
     };
 
     // Does what comes before the first run of an input of `images` images, or as many as a model of
-    // a fixed batch takes. Throws Failure (DRS_SHAPE_ERROR) for a size that the model does not take.
+    // a fixed batch takes. Throws Failure (DRS_SHAPE_ERROR) for a size that the model does not
+    // take.
     Buffers prepare(int32_t images, Size size);
     Buffers prepare_as(int32_t images, Size size, bool as_large);
 
-    // Runs the network on the buffers of the last `prepare`. Throws Failure where the backend fails,
-    // or the result is not finite.
+    // Runs the network on the buffers of the last `prepare`. Throws Failure where the backend
+    // fails, or the result is not finite.
     void run();
 
     // Gives back what is kept from earlier runs.

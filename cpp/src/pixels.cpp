@@ -84,9 +84,10 @@ void check_stride(std::size_t stride, const View &view, const char *what) {
 void check_format(const View &view, const char *what) {
     const bool odd_address = reinterpret_cast<std::uintptr_t>(view.data) % 2 != 0;
     if (view.bits() == 16 && (odd_address || view.stride % 2 != 0)) {
-        refuse(DRS_INVALID_ARGUMENT, std::string(what) + " has samples of 16 bits at an odd "
-                                                         "address; expected an even address and "
-                                                         "an even stride");
+        refuse(DRS_INVALID_ARGUMENT, std::string(what) +
+                                         " has samples of 16 bits at an odd "
+                                         "address; expected an even address and "
+                                         "an even stride");
     }
     const bool odd = view.width() % 2 != 0 || (view.format == DRS_NV12 && view.height() % 2 != 0);
     if (is_camera_frame(view.format) && odd) {
@@ -128,8 +129,7 @@ Range range_of(const uint8_t *data, std::size_t stride, int32_t rows, std::size_
 std::array<Range, 2> ranges_of(const View &view) {
     const Range plane = range_of(view.data, view.stride, view.height(), view.row_bytes());
     if (view.format != DRS_NV12) return {plane, plane};
-    return {plane,
-            range_of(view.chroma, view.chroma_stride, view.height() / 2, view.row_bytes())};
+    return {plane, range_of(view.chroma, view.chroma_stride, view.height() / 2, view.row_bytes())};
 }
 
 bool same_pixels(const View &one, const View &other) {
@@ -231,9 +231,9 @@ View view_of(const drs_image *image, const char *what) {
     const std::string name(what);
     if (!image) refuse(DRS_INVALID_ARGUMENT, name + " is a null pointer; expected a drs_image");
     if (image->struct_size < sizeof(drs_image)) {
-        refuse(DRS_INVALID_ARGUMENT,
-               name + " has struct_size " + std::to_string(image->struct_size) +
-                   "; expected sizeof(drs_image), as drs_image_of sets it");
+        refuse(DRS_INVALID_ARGUMENT, name + " has struct_size " +
+                                         std::to_string(image->struct_size) +
+                                         "; expected sizeof(drs_image), as drs_image_of sets it");
     }
     if (!image->data) refuse(DRS_INVALID_ARGUMENT, name + " has no pixels: data is a null pointer");
     if (!is_format(image->format)) {

@@ -24,8 +24,8 @@ struct View {
 
     int32_t height() const { return size[0]; }
     int32_t width() const { return size[1]; }
-    int32_t bits() const;            // of a sample: 8 or 16
-    std::size_t row_bytes() const;   // of the first plane, without a gap
+    int32_t bits() const;           // of a sample: 8 or 16
+    std::size_t row_bytes() const;  // of the first plane, without a gap
     const uint8_t *row(int32_t y) const { return data + static_cast<std::size_t>(y) * stride; }
     uint8_t *row(int32_t y) { return data + static_cast<std::size_t>(y) * stride; }
 };

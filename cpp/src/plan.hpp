@@ -15,9 +15,9 @@ struct Plan {
     Size image = {};   // height and width, pixels
     Size padded = {};  // of the network's input, or of what is cut into tiles
     int32_t reason = DRS_WHOLE;
-    bool enlarged = false;          // whether it is padded because the model takes no size so small
-    std::optional<Tiling> tiling;   // nothing for a whole image
-    Axis rows;                      // with tiling only
+    bool enlarged = false;         // whether it is padded because the model takes no size so small
+    std::optional<Tiling> tiling;  // nothing for a whole image
+    Axis rows;                     // with tiling only
     Axis columns;
     std::vector<int32_t> y;  // for each row of `padded`, the image's row that it repeats
     std::vector<int32_t> x;

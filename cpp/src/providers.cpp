@@ -34,7 +34,8 @@ constexpr std::array<Provider, 6> providers = {{
 
 std::string all_names() {
     std::string names;
-    for (const Provider &provider : providers) names += (names.empty() ? "" : ", ") + std::string(provider.name);
+    for (const Provider &provider : providers)
+        names += (names.empty() ? "" : ", ") + std::string(provider.name);
     return names;
 }
 
@@ -48,7 +49,8 @@ const Provider &provider_named(const std::string &name) {
 }
 
 Choice choice_for_onnx(const std::string &path, const Settings &settings) {
-    const Provider &provider = provider_named(settings.provider.empty() ? "cpu" : settings.provider);
+    const Provider &provider =
+        provider_named(settings.provider.empty() ? "cpu" : settings.provider);
     const std::string name = provider.name;
     if (!provider.runs_onnx) {
         refuse("provider '" + name + "' runs engines, and " + path +

@@ -25,11 +25,11 @@ enum class Blend { uniform, feather };
 
 // Where the tiles lie along one axis of the padded image, and what each pixel weighs.
 struct Axis {
-    int32_t side = 0;              // of each tile, pixels
-    std::vector<int32_t> starts;   // first pixel of each tile; the last tile ends with the image
-    std::vector<Weights> kinds;    // the different weights of tiles, each of `side` numbers
-    std::vector<std::size_t> kind; // for each tile, which of them it has
-    Weights total;                 // the sum of all tiles' weights at each pixel
+    int32_t side = 0;               // of each tile, pixels
+    std::vector<int32_t> starts;    // first pixel of each tile; the last tile ends with the image
+    std::vector<Weights> kinds;     // the different weights of tiles, each of `side` numbers
+    std::vector<std::size_t> kind;  // for each tile, which of them it has
+    Weights total;                  // the sum of all tiles' weights at each pixel
 
     // The weights of a tile's pixels, at least 1; 1 where no other tile lies.
     const Weights &window(std::size_t tile) const { return kinds[kind[tile]]; }
@@ -42,8 +42,8 @@ struct Axis {
 
 // How to cut images.
 struct Tiling {
-    int32_t tile = 0;                // longest side of a tile, pixels; a multiple of 8
-    int32_t overlap = 32;            // pixels that neighbouring tiles share at least; below `tile`
+    int32_t tile = 0;      // longest side of a tile, pixels; a multiple of 8
+    int32_t overlap = 32;  // pixels that neighbouring tiles share at least; below `tile`
     Blend blend = Blend::uniform;
     std::optional<Size> exact = {};  // of every tile, for a model that takes no others
 

@@ -10,7 +10,7 @@
 namespace drsformer {
 namespace {
 
-constexpr double share = 0.8;    // of the free memory; the rest is for what was not foreseen
+constexpr double share = 0.8;       // of the free memory; the rest is for what was not foreseen
 constexpr int32_t side_step = 128;  // between the tiles that are tried, and the smallest of them
 
 // Returns more bytes than a run takes, without measuring: the full network takes 22 KB a pixel as a
@@ -119,12 +119,13 @@ int32_t WholeOrTiles::largest_side(Size padded, double most_bytes, bool &fits) {
 void WholeOrTiles::say_once(Size padded, double whole, double free, int32_t side, bool fits) {
     if (said_) return;
     said_ = true;
-    settings_.say(std::to_string(padded[1]) + " x " + std::to_string(padded[0]) +
-                  " pixels take about " + gigabytes(whole) + " whole, more than four fifths of the " +
-                  gigabytes(free) + " that are free: images are cut into tiles of " +
-                  std::to_string(side) + (fits ? "" : ", which may not fit either") +
-                  ", which changes the result a little; whole ones can be insisted on (DRS_TILE_WHOLE, "
-                  "drs-derain --tile whole)");
+    settings_.say(
+        std::to_string(padded[1]) + " x " + std::to_string(padded[0]) + " pixels take about " +
+        gigabytes(whole) + " whole, more than four fifths of the " + gigabytes(free) +
+        " that are free: images are cut into tiles of " + std::to_string(side) +
+        (fits ? "" : ", which may not fit either") +
+        ", which changes the result a little; whole ones can be insisted on (DRS_TILE_WHOLE, "
+        "drs-derain --tile whole)");
 }
 
 }  // namespace drsformer

@@ -20,7 +20,9 @@ struct Need {
     double fixed;      // bytes for any size
     double per_pixel;  // bytes for each pixel of the padded image
 
-    double bytes_of(int64_t pixels) const { return fixed + per_pixel * static_cast<double>(pixels); }
+    double bytes_of(int64_t pixels) const {
+        return fixed + per_pixel * static_cast<double>(pixels);
+    }
 };
 
 // Decides for one model; what it has measured is kept.

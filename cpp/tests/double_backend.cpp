@@ -110,9 +110,7 @@ drs_status prepare(void *handle, const int64_t shape[4], int32_t, void **input, 
                    drs_error *) {
     Model &model = model_of(handle);
     model.values = static_cast<std::size_t>(shape[0] * shape[1] * shape[2] * shape[3]);
-    const std::size_t bytes = model.dtype == DRS_FLOAT32   ? 4
-                              : model.dtype == DRS_FLOAT16 ? 2
-                                                           : 1;
+    const std::size_t bytes = model.dtype == DRS_FLOAT32 ? 4 : model.dtype == DRS_FLOAT16 ? 2 : 1;
     model.input.resize(model.values * bytes);
     model.output.resize(model.values * bytes);
     *input = model.input.data();
@@ -154,10 +152,17 @@ void close(void *handle) {
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) const drs_backend *drs_backend_onnxruntime(
-    void) {
-    static const drs_backend backend = {
-        DRS_BACKEND_VERSION, 0, "onnxruntime", open, info, metadata, prepare, run, release, close,
-        nullptr};
+extern "C" __attribute__((visibility("default"))) const drs_backend *drs_backend_onnxruntime(void) {
+    static const drs_backend backend = {DRS_BACKEND_VERSION,
+                                        0,
+                                        "onnxruntime",
+                                        open,
+                                        info,
+                                        metadata,
+                                        prepare,
+                                        run,
+                                        release,
+                                        close,
+                                        nullptr};
     return &backend;
 }

@@ -32,13 +32,14 @@ struct Stage {
 };
 
 // Checks one wrong call: its status, and a part of its sentence.
-void expect(const char *name, const std::function<drs_status(drs_error *)> &call,
-            drs_status status, const std::string &part) {
+void expect(const char *name, const std::function<drs_status(drs_error *)> &call, drs_status status,
+            const std::string &part) {
     drs_error error = DRS_ERROR_INIT;
     const drs_status found = call(&error);
     const std::string message = error.message;
-    check(found == status && error.status == status, std::string(name) + ": status " +
-              std::to_string(found) + ", \"" + message + "\"", __FILE__, __LINE__);
+    check(found == status && error.status == status,
+          std::string(name) + ": status " + std::to_string(found) + ", \"" + message + "\"",
+          __FILE__, __LINE__);
     check(message.find(part) != std::string::npos,
           std::string(name) + ": no \"" + part + "\" in \"" + message + "\"", __FILE__, __LINE__);
     check(message.find('\n') == std::string::npos && message.size() > 10, name, __FILE__, __LINE__);
@@ -61,14 +62,18 @@ void wrong_files(Stage &stage) {
         expect(name, [&](drs_error *e) { return open(path, nullptr, e); }, status, part);
     };
     const auto missing = stage.folder / "missing.onnx";
-    expect("missing", [&](drs_error *e) { return open(missing, nullptr, e); }, DRS_MODEL_ERROR,
-           "No such file");
-    expect("folder", [&](drs_error *e) { return open(stage.folder / "", nullptr, e); },
-           DRS_MODEL_ERROR, "not a regular file");
-    expect("device", [&](drs_error *e) { return open("/dev/zero", nullptr, e); }, DRS_MODEL_ERROR,
-           "not a regular file");
-    expect("no name", [&](drs_error *e) { return open("", nullptr, e); }, DRS_INVALID_ARGUMENT,
-           "path is empty");
+    expect(
+        "missing", [&](drs_error *e) { return open(missing, nullptr, e); }, DRS_MODEL_ERROR,
+        "No such file");
+    expect(
+        "folder", [&](drs_error *e) { return open(stage.folder / "", nullptr, e); },
+        DRS_MODEL_ERROR, "not a regular file");
+    expect(
+        "device", [&](drs_error *e) { return open("/dev/zero", nullptr, e); }, DRS_MODEL_ERROR,
+        "not a regular file");
+    expect(
+        "no name", [&](drs_error *e) { return open("", nullptr, e); }, DRS_INVALID_ARGUMENT,
+        "path is empty");
     refused("empty.onnx", "", DRS_MODEL_ERROR, "is empty");
     refused("broken.onnx", "broken 1", DRS_MODEL_ERROR, "not a usable ONNX model: it is broken");
     refused("foreign.onnx", "contract none", DRS_MODEL_ERROR, "without our 'contract' metadata");
@@ -100,12 +105,15 @@ void wrong_options(Stage &stage) {
     using O = drs_options;
     const std::string long_name(100000, 'x');
     refused("provider", [](O &o) { o.provider = "npu"; }, DRS_PROVIDER_ERROR, "unknown provider");
-    refused("long provider", [&](O &o) { o.provider = long_name.c_str(); }, DRS_PROVIDER_ERROR,
-            "unknown provider");
-    refused("engine provider", [](O &o) { o.provider = "tensorrt_rtx"; }, DRS_PROVIDER_ERROR,
-            "runs engines");
-    refused("backend missing", [](O &o) { o.provider = "openvino"; }, DRS_PROVIDER_ERROR,
-            "libdrsformer_openvino.so is not in");
+    refused(
+        "long provider", [&](O &o) { o.provider = long_name.c_str(); }, DRS_PROVIDER_ERROR,
+        "unknown provider");
+    refused(
+        "engine provider", [](O &o) { o.provider = "tensorrt_rtx"; }, DRS_PROVIDER_ERROR,
+        "runs engines");
+    refused(
+        "backend missing", [](O &o) { o.provider = "openvino"; }, DRS_PROVIDER_ERROR,
+        "libdrsformer_openvino.so is not in");
     refused("modules", [](O &o) { o.modules = "/nowhere"; }, DRS_PROVIDER_ERROR, "/nowhere");
     refused("precision", [](O &o) { o.precision = "fp8"; }, DRS_PROVIDER_ERROR, "fp32 or bf16");
     refused("bf16", [](O &o) { o.precision = "bf16"; }, DRS_PROVIDER_ERROR, "'openvino' only");
@@ -123,9 +131,10 @@ void wrong_options(Stage &stage) {
 void wrong_images(Stage &stage) {
     const auto refused = [&](const char *name, const drs_image &rainy, const drs_image &clean,
                              drs_status status, const std::string &part) {
-        expect(name,
-               [&](drs_error *e) { return drs_derain(stage.derainer, &rainy, &clean, nullptr, e); },
-               status, part);
+        expect(
+            name,
+            [&](drs_error *e) { return drs_derain(stage.derainer, &rainy, &clean, nullptr, e); },
+            status, part);
     };
     const auto changed = [&](const std::function<void(drs_image &)> &change, int32_t format) {
         drs_image image = stage.image(16, 16, format);
@@ -142,27 +151,42 @@ void wrong_images(Stage &stage) {
     both("no pixels", DRS_RGB8, [](I &i) { i.data = nullptr; }, DRS_INVALID_ARGUMENT, "no pixels");
     both("format", DRS_RGB8, [](I &i) { i.format = 99; }, DRS_INVALID_ARGUMENT, "format 99");
     both("no format", DRS_RGB8, [](I &i) { i.format = 0; }, DRS_INVALID_ARGUMENT, "format 0");
-    both("old image", DRS_RGB8, [](I &i) { i.struct_size = 0; }, DRS_INVALID_ARGUMENT, "struct_size");
+    both(
+        "old image", DRS_RGB8, [](I &i) { i.struct_size = 0; }, DRS_INVALID_ARGUMENT,
+        "struct_size");
     both("zero width", DRS_RGB8, [](I &i) { i.width = 0; }, DRS_SHAPE_ERROR, "at least one pixel");
     both("negative", DRS_RGB8, [](I &i) { i.height = -5; }, DRS_SHAPE_ERROR, "at least one pixel");
     both("least", DRS_RGB8, [](I &i) { i.width = i.height = INT32_MIN; }, DRS_SHAPE_ERROR, "least");
-    both("overflow", DRS_RGBA16, [](I &i) { i.width = i.height = 1 << 20; i.stride = SIZE_MAX / 4; },
-         DRS_SHAPE_ERROR, "more bytes");
-    both("product", DRS_RGBA16, [](I &i) { i.width = i.height = INT32_MAX; }, DRS_SHAPE_ERROR,
-         "expected at most");
-    both("long side", DRS_RGB8, [](I &i) { i.width = INT32_MAX; i.height = 1; }, DRS_SHAPE_ERROR,
-         "expected at most");
+    both(
+        "overflow", DRS_RGBA16,
+        [](I &i) {
+            i.width = i.height = 1 << 20;
+            i.stride = SIZE_MAX / 4;
+        },
+        DRS_SHAPE_ERROR, "more bytes");
+    both(
+        "product", DRS_RGBA16, [](I &i) { i.width = i.height = INT32_MAX; }, DRS_SHAPE_ERROR,
+        "expected at most");
+    both(
+        "long side", DRS_RGB8,
+        [](I &i) {
+            i.width = INT32_MAX;
+            i.height = 1;
+        },
+        DRS_SHAPE_ERROR, "expected at most");
     both("stride", DRS_RGB8, [](I &i) { i.stride = 47; }, DRS_INVALID_ARGUMENT, "stride of 47");
     both("huge stride", DRS_RGB8, [](I &i) { i.stride = SIZE_MAX; }, DRS_SHAPE_ERROR, "more bytes");
     both("odd stride", DRS_RGB16, [](I &i) { i.stride = 97; }, DRS_INVALID_ARGUMENT, "even stride");
-    both("odd address", DRS_RGB16, [](I &i) { i.data = static_cast<uint8_t *>(i.data) + 1; },
-         DRS_INVALID_ARGUMENT, "odd address");
+    both(
+        "odd address", DRS_RGB16, [](I &i) { i.data = static_cast<uint8_t *>(i.data) + 1; },
+        DRS_INVALID_ARGUMENT, "odd address");
     both("odd YUYV", DRS_YUYV, [](I &i) { i.width = 15; }, DRS_SHAPE_ERROR, "even width of YUYV");
     both("odd NV12", DRS_NV12, [](I &i) { i.height = 15; }, DRS_SHAPE_ERROR, "even sides");
     both("matrix", DRS_NV12, [](I &i) { i.matrix = 9; }, DRS_INVALID_ARGUMENT, "matrix 9");
     both("range", DRS_YUYV, [](I &i) { i.range = -1; }, DRS_INVALID_ARGUMENT, "range -1");
-    both("chroma stride", DRS_NV12, [](I &i) { i.chroma_stride = 3; }, DRS_INVALID_ARGUMENT,
-         "stride of 3");
+    both(
+        "chroma stride", DRS_NV12, [](I &i) { i.chroma_stride = 3; }, DRS_INVALID_ARGUMENT,
+        "stride of 3");
 
     const drs_image image = stage.image(16, 16, DRS_RGB8);
     const auto other = [&](const std::function<void(drs_image &)> &change) {
@@ -176,21 +200,22 @@ void wrong_images(Stage &stage) {
     refused("in place, other format", image, other([](I &i) { i.format = DRS_BGR8; }),
             DRS_INVALID_ARGUMENT, "overlap");
     const drs_image deep = stage.image(8, 8, DRS_RGB16);
-    expect("16 bits for a model of pixels",
-           [&](drs_error *e) { return drs_derain(stage.of_pixels, &deep, &deep, nullptr, e); },
-           DRS_SHAPE_ERROR, "takes 8-bit pixels");
+    expect(
+        "16 bits for a model of pixels",
+        [&](drs_error *e) { return drs_derain(stage.of_pixels, &deep, &deep, nullptr, e); },
+        DRS_SHAPE_ERROR, "takes 8-bit pixels");
     const drs_image pair[] = {image, image};
-    expect("batch overlaps",
-           [&](drs_error *e) {
-               return drs_derain_batch(stage.derainer, pair, pair, 2, nullptr, e);
-           },
-           DRS_INVALID_ARGUMENT, "overlaps image 2");
+    expect(
+        "batch overlaps",
+        [&](drs_error *e) { return drs_derain_batch(stage.derainer, pair, pair, 2, nullptr, e); },
+        DRS_INVALID_ARGUMENT, "overlaps image 2");
     const drs_image second_wrong[] = {image, other([](I &i) { i.width = 0; })};
-    expect("batch's second",
-           [&](drs_error *e) {
-               return drs_derain_batch(stage.derainer, second_wrong, second_wrong, 2, nullptr, e);
-           },
-           DRS_SHAPE_ERROR, "rainy image 2");
+    expect(
+        "batch's second",
+        [&](drs_error *e) {
+            return drs_derain_batch(stage.derainer, second_wrong, second_wrong, 2, nullptr, e);
+        },
+        DRS_SHAPE_ERROR, "rainy image 2");
 }
 
 void null_pointers(Stage &stage) {
@@ -206,7 +231,8 @@ void null_pointers(Stage &stage) {
     null("derainer", [&](drs_error *e) { return drs_derain(nullptr, &image, &image, nullptr, e); });
     null("rainy", [&](drs_error *e) { return drs_derain(d, nullptr, &image, nullptr, e); });
     null("clean", [&](drs_error *e) { return drs_derain(d, &image, nullptr, nullptr, e); });
-    null("batch", [&](drs_error *e) { return drs_derain_batch(d, nullptr, &image, 1, nullptr, e); });
+    null("batch",
+         [&](drs_error *e) { return drs_derain_batch(d, nullptr, &image, 1, nullptr, e); });
     null("info", [&](drs_error *e) { return drs_get_info(d, nullptr, e); });
     null("plan", [&](drs_error *e) { return drs_get_plan(d, 8, 8, nullptr, e); });
     null("timings", [&](drs_error *e) { return drs_get_timings(d, nullptr, e); });
@@ -242,9 +268,8 @@ void closed_handles(Stage &stage) {
     });
     drs_close(closed);
     CHECK(drs_camera_open(stage.derainer, &camera, nullptr) == DRS_OK);
-    refused("a camera's handle", [&](drs_error *e) {
-        return drs_cancel(reinterpret_cast<drs_derainer *>(camera), e);
-    });
+    refused("a camera's handle",
+            [&](drs_error *e) { return drs_cancel(reinterpret_cast<drs_derainer *>(camera), e); });
     drs_camera_close(camera);
     refused("closed camera", [&](drs_error *e) { return drs_camera_submit(camera, &image, 0, e); });
     drs_camera_close(camera);
@@ -253,39 +278,46 @@ void closed_handles(Stage &stage) {
 void wrong_sizes_and_runs(Stage &stage) {
     drs_plan plan = {};
     plan.struct_size = sizeof plan;
-    expect("plan of nothing",
-           [&](drs_error *e) { return drs_get_plan(stage.derainer, 0, 8, &plan, e); },
-           DRS_SHAPE_ERROR, "0x8");
+    expect(
+        "plan of nothing",
+        [&](drs_error *e) { return drs_get_plan(stage.derainer, 0, 8, &plan, e); }, DRS_SHAPE_ERROR,
+        "0x8");
     plan.struct_size = 2;
-    expect("old plan", [&](drs_error *e) { return drs_get_plan(stage.derainer, 8, 8, &plan, e); },
-           DRS_INVALID_ARGUMENT, "struct_size 2");
-    expect("warm up", [&](drs_error *e) { return drs_warm_up(stage.derainer, INT_MAX, INT_MAX, e); },
-           DRS_SHAPE_ERROR, "expected");
+    expect(
+        "old plan", [&](drs_error *e) { return drs_get_plan(stage.derainer, 8, 8, &plan, e); },
+        DRS_INVALID_ARGUMENT, "struct_size 2");
+    expect(
+        "warm up", [&](drs_error *e) { return drs_warm_up(stage.derainer, INT_MAX, INT_MAX, e); },
+        DRS_SHAPE_ERROR, "expected");
     int32_t tensor = 0;
-    expect("tensors on a CPU",
-           [&](drs_error *e) {
-               return drs_run_on_device(stage.derainer, &tensor, &tensor, 1, 8, 8, nullptr, e);
-           },
-           DRS_PROVIDER_ERROR, "takes no tensors of the GPU");
+    expect(
+        "tensors on a CPU",
+        [&](drs_error *e) {
+            return drs_run_on_device(stage.derainer, &tensor, &tensor, 1, 8, 8, nullptr, e);
+        },
+        DRS_PROVIDER_ERROR, "takes no tensors of the GPU");
     const drs_image image = stage.image(16, 16, DRS_RGB8);
     drs_derainer *nan = open_double(stage.folder, "nan 1");
-    expect("NaN", [&](drs_error *e) { return drs_derain(nan, &image, &image, nullptr, e); },
-           DRS_MODEL_ERROR, "gave NaN or Inf");
+    expect(
+        "NaN", [&](drs_error *e) { return drs_derain(nan, &image, &image, nullptr, e); },
+        DRS_MODEL_ERROR, "gave NaN or Inf");
     drs_close(nan);
     drs_options options = DRS_OPTIONS_INIT;
     options.tile = 64;
     drs_derainer *tiled = open_double(stage.folder, "dtype float32", options);
     const drs_image flat = stage.image(64, 16, DRS_RGB8);
-    expect("tiles and overlap",
-           [&](drs_error *e) { return drs_derain(tiled, &flat, &flat, nullptr, e); },
-           DRS_SHAPE_ERROR, "not more than the overlap of 32");
+    expect(
+        "tiles and overlap",
+        [&](drs_error *e) { return drs_derain(tiled, &flat, &flat, nullptr, e); }, DRS_SHAPE_ERROR,
+        "not more than the overlap of 32");
     drs_close(tiled);
     options.tile = 16;
     options.overlap = 8;
     drs_derainer *fixed = open_double(stage.folder, "height 32\nwidth 32", options);
-    expect("tiles of another size",
-           [&](drs_error *e) { return drs_derain(fixed, &flat, &flat, nullptr, e); },
-           DRS_SHAPE_ERROR, "was exported for 32x32 only");
+    expect(
+        "tiles of another size",
+        [&](drs_error *e) { return drs_derain(fixed, &flat, &flat, nullptr, e); }, DRS_SHAPE_ERROR,
+        "was exported for 32x32 only");
     drs_close(fixed);
 }
 

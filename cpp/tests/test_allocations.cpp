@@ -62,8 +62,8 @@ int main() {
     const TemporaryFolder folder;
     auto pixels = some_pixels(64 * 48 * 8);
     auto result = pixels;
-    for (const char *lines : {"dtype float32", "dtype float16", "dtype uint8",
-                              "height 16\nwidth 16", "images 2"}) {
+    for (const char *lines :
+         {"dtype float32", "dtype float16", "dtype uint8", "height 16\nwidth 16", "images 2"}) {
         for (const int32_t tile : {DRS_TILE_AUTO + 0, 16}) {
             drs_options options = DRS_OPTIONS_INIT;
             options.tile = tile;

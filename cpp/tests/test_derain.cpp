@@ -1,5 +1,5 @@
-// What the C functions do with images: every format, strides, in place, tiles, fixed sizes, batches,
-// progress and cancelling. The double's network inverts.
+// What the C functions do with images: every format, strides, in place, tiles, fixed sizes,
+// batches, progress and cancelling. The double's network inverts.
 #include <array>
 
 #include "double_model.hpp"
@@ -126,8 +126,8 @@ void test_batch(const TemporaryFolder &folder) {
         }
         after = before;
         for (auto &pixels : after) {
-            images.push_back(drs_image_of(pixels.data(), static_cast<int32_t>(pixels.size() / 24),
-                                          8, DRS_RGB8));
+            images.push_back(
+                drs_image_of(pixels.data(), static_cast<int32_t>(pixels.size() / 24), 8, DRS_RGB8));
         }
         CHECK(drs_derain_batch(derainer, images.data(), images.data(), images.size(), nullptr,
                                nullptr) == DRS_OK);

@@ -57,8 +57,8 @@ DRS_API const char *drs_version(void);
 
 typedef int32_t drs_status;
 
-/* Each stands for a kind of trouble, whichever argument or file it came from: a thread count that no
- * provider takes is the provider's, an overlap that no tile has is the shape's. */
+/* Each stands for a kind of trouble, whichever argument or file it came from: a thread count that
+ * no provider takes is the provider's, an overlap that no tile has is the shape's. */
 enum {
     DRS_OK = 0,
     DRS_INVALID_ARGUMENT = 1, /* a null pointer, an unknown number, a stride that is too small */
@@ -86,34 +86,35 @@ typedef struct drs_error {
 /* How tiles are joined. UNIFORM is the authors' rule: square tiles, averaged where they overlap.
  * FEATHER leaves no seams: tiles weigh less towards their edges, and need not be square. */
 enum { DRS_BLEND_UNIFORM = 0, DRS_BLEND_FEATHER = 1 };
-enum { DRS_TILE_AUTO = 0, DRS_TILE_WHOLE = -1 };       /* besides a number of pixels */
+enum { DRS_TILE_AUTO = 0, DRS_TILE_WHOLE = -1 }; /* besides a number of pixels */
 
 typedef struct drs_options {
     uint32_t struct_size;
-    int32_t threads;       /* of the backend, 1 to 1024; 0 for one per core */
-    const char *provider;  /* "cpu", "cuda", "tensorrt", "openvino", "openvino_gpu", "tensorrt_rtx",
+    int32_t threads; /* of the backend, 1 to 1024; 0 for one per core */
+    const char
+        *provider;         /* "cpu", "cuda", "tensorrt", "openvino", "openvino_gpu", "tensorrt_rtx",
                               or NULL: "cpu" for an ONNX file, an engine's own library for an engine */
     const char *precision; /* "fp32", or "bf16" with "openvino"; NULL for "fp32" */
-    int32_t device;        /* CUDA ordinal of the GPU; 0 for the first. Only for what runs on CUDA */
-    int32_t tile;          /* longest side of a tile, pixels, a multiple of 8; or DRS_TILE_AUTO: whole
-                              images if the model takes them and the free memory is enough, else
-                              tiles; or DRS_TILE_WHOLE: whole images, whatever they take */
-    int32_t overlap;       /* pixels that neighbouring tiles share, below `tile`; 0 for 32, -1 for none */
-    int32_t blend;         /* DRS_BLEND_... */
-    const char *modules;   /* folder of the backend modules; NULL for the variable
-                              DRSFORMER_MODULES, else the library's own folder, else "drsformer"
-                              beside it */
-    const char *library;   /* path of the backend's own library, such as libonnxruntime.so.1; NULL to
-                              let the system find it */
-    const char *cache;     /* folder for what OpenVINO compiles, made if missing; NULL for none */
+    int32_t device;  /* CUDA ordinal of the GPU; 0 for the first. Only for what runs on CUDA */
+    int32_t tile;    /* longest side of a tile, pixels, a multiple of 8; or DRS_TILE_AUTO: whole
+                        images if the model takes them and the free memory is enough, else
+                        tiles; or DRS_TILE_WHOLE: whole images, whatever they take */
+    int32_t overlap; /* pixels that neighbouring tiles share, below `tile`; 0 for 32, -1 for none */
+    int32_t blend;   /* DRS_BLEND_... */
+    const char *modules; /* folder of the backend modules; NULL for the variable
+                            DRSFORMER_MODULES, else the library's own folder, else "drsformer"
+                            beside it */
+    const char *library; /* path of the backend's own library, such as libonnxruntime.so.1; NULL to
+                            let the system find it */
+    const char *cache;   /* folder for what OpenVINO compiles, made if missing; NULL for none */
     /* Told once what a user should know, such as that images are cut into tiles; may be NULL. */
     void (*on_message)(void *user, const char *sentence);
     void *user; /* handed to on_message */
 } drs_options;
 
-#define DRS_OPTIONS_INIT \
-    {sizeof(drs_options), 0, NULL, NULL, 0, DRS_TILE_AUTO, 0, DRS_BLEND_UNIFORM, NULL, NULL, NULL, \
-     NULL, NULL}
+#define DRS_OPTIONS_INIT                                            \
+    {sizeof(drs_options), 0,    NULL, NULL, 0,    DRS_TILE_AUTO, 0, \
+     DRS_BLEND_UNIFORM,   NULL, NULL, NULL, NULL, NULL}
 
 /* ---- images ---------------------------------------------------------------------------------- */
 
@@ -142,12 +143,12 @@ typedef struct drs_image {
     int32_t format; /* DRS_RGB8, ... */
     int32_t width;  /* pixels, at least 1 */
     int32_t height;
-    void *data;     /* of the first row; 16-bit formats need an even address */
-    size_t stride;  /* bytes from a row to the next; 0 for rows without a gap */
-    void *chroma;   /* NV12's second plane; NULL where it follows the first */
+    void *data;           /* of the first row; 16-bit formats need an even address */
+    size_t stride;        /* bytes from a row to the next; 0 for rows without a gap */
+    void *chroma;         /* NV12's second plane; NULL where it follows the first */
     size_t chroma_stride; /* of that plane; 0 for the first one's */
-    int32_t matrix; /* DRS_BT601, ... */
-    int32_t range;  /* DRS_LIMITED_RANGE, ... */
+    int32_t matrix;       /* DRS_BT601, ... */
+    int32_t range;        /* DRS_LIMITED_RANGE, ... */
 } drs_image;
 
 /* A view of rows without gaps. */
@@ -206,19 +207,20 @@ DRS_API drs_status drs_warm_up(drs_derainer *derainer, int32_t width, int32_t he
  * its current tile; where there is none it does nothing. It does not wait. */
 DRS_API drs_status drs_cancel(drs_derainer *derainer, drs_error *error);
 
-/* ---- what a model is, and what it will do ----------------------------------------------------- */
+/* ---- what a model is, and what it will do -----------------------------------------------------
+ */
 
 typedef struct drs_info {
     uint32_t struct_size;
-    int32_t is_engine;     /* 1 for an engine, 0 for an ONNX file */
-    int32_t takes_pixels;  /* 1 where the model takes 8-bit pixels (--io uint8) */
-    int32_t least_width;   /* of the inputs, pixels */
+    int32_t is_engine;    /* 1 for an engine, 0 for an ONNX file */
+    int32_t takes_pixels; /* 1 where the model takes 8-bit pixels (--io uint8) */
+    int32_t least_width;  /* of the inputs, pixels */
     int32_t least_height;
-    int32_t most_width;    /* 0 for any */
+    int32_t most_width; /* 0 for any */
     int32_t most_height;
-    int32_t most_images;   /* in one run; 0 for any number */
-    char provider[32];     /* the name of what runs it */
-    char dtype[16];        /* of the model's input: "float32", "float16" or "uint8" */
+    int32_t most_images; /* in one run; 0 for any number */
+    char provider[32];   /* the name of what runs it */
+    char dtype[16];      /* of the model's input: "float32", "float16" or "uint8" */
 } drs_info;
 
 /* Does not wait for other calls. */
@@ -226,23 +228,23 @@ DRS_API drs_status drs_get_info(drs_derainer *derainer, drs_info *info, drs_erro
 
 /* Why images of a size are cut, or are not. */
 enum {
-    DRS_WHOLE = 0,        /* they are not cut, or into one tile */
-    DRS_TILES_ASKED = 1,  /* by drs_options.tile */
-    DRS_TILES_MODEL = 2,  /* the model does not take images so large */
-    DRS_TILES_MEMORY = 3  /* a whole image would take more memory than is free */
+    DRS_WHOLE = 0,       /* they are not cut, or into one tile */
+    DRS_TILES_ASKED = 1, /* by drs_options.tile */
+    DRS_TILES_MODEL = 2, /* the model does not take images so large */
+    DRS_TILES_MEMORY = 3 /* a whole image would take more memory than is free */
 };
 
 typedef struct drs_plan {
     uint32_t struct_size;
-    int32_t reason;      /* DRS_WHOLE, ... */
-    int32_t tile_width;  /* of the network's input, pixels */
+    int32_t reason;     /* DRS_WHOLE, ... */
+    int32_t tile_width; /* of the network's input, pixels */
     int32_t tile_height;
-    int32_t columns;     /* number of tiles across, and down */
+    int32_t columns; /* number of tiles across, and down */
     int32_t rows;
 } drs_plan;
 
-/* Says how an image of a size would be derained now. It waits for other calls; for an image that may
- * not fit into the memory it runs the network on small inputs once, which takes seconds. */
+/* Says how an image of a size would be derained now. It waits for other calls; for an image that
+ * may not fit into the memory it runs the network on small inputs once, which takes seconds. */
 DRS_API drs_status drs_get_plan(drs_derainer *derainer, int32_t width, int32_t height,
                                 drs_plan *plan, drs_error *error);
 
@@ -250,14 +252,15 @@ DRS_API drs_status drs_get_plan(drs_derainer *derainer, int32_t width, int32_t h
  * other calls. */
 typedef struct drs_timings {
     uint32_t struct_size;
-    int32_t runs;            /* of the network */
+    int32_t runs; /* of the network */
     double total_seconds;
-    double backend_seconds;  /* of the total: inside the backend */
+    double backend_seconds; /* of the total: inside the backend */
 } drs_timings;
 
 DRS_API drs_status drs_get_timings(drs_derainer *derainer, drs_timings *timings, drs_error *error);
 
-/* ---- cameras: the newest frame wins ----------------------------------------------------------- */
+/* ---- cameras: the newest frame wins -----------------------------------------------------------
+ */
 
 /* Derains frames in a thread of its own. A frame that is submitted while another one is derained
  * waits; if a newer one comes meanwhile, the waiting one is dropped. So frames never queue up: a
@@ -275,8 +278,8 @@ typedef struct drs_camera_counts {
                                drs_camera_wait */
 } drs_camera_counts; /* submitted = derained + failed + dropped + those under way, two at most */
 
-/* Opens a camera on a derainer, which it shares with other callers. The derainer may be closed first:
- * the model is freed with its last camera. */
+/* Opens a camera on a derainer, which it shares with other callers. The derainer may be closed
+ * first: the model is freed with its last camera. */
 DRS_API drs_status drs_camera_open(drs_derainer *derainer, drs_camera **camera, drs_error *error);
 
 /* Copies a frame and returns at once; number is the caller's own, given back with the result. */
@@ -294,8 +297,9 @@ DRS_API drs_status drs_camera_submit(drs_camera *camera, const drs_image *frame,
 DRS_API drs_status drs_camera_wait(drs_camera *camera, const drs_image *clean, uint64_t *number,
                                    int64_t timeout_ms, drs_error *error);
 
-/* Waits until every frame that was submitted is derained, failed or dropped: the end of a recording.
- * The last result can then be had by drs_camera_wait. timeout_ms and statuses as there. */
+/* Waits until every frame that was submitted is derained, failed or dropped: the end of a
+ * recording. The last result can then be had by drs_camera_wait. timeout_ms and statuses as there.
+ */
 DRS_API drs_status drs_camera_drain(drs_camera *camera, int64_t timeout_ms, drs_error *error);
 
 /* Does not wait. */
@@ -305,7 +309,8 @@ DRS_API drs_status drs_camera_get_counts(drs_camera *camera, drs_camera_counts *
 /* Ends the thread, after the frame that is being derained; waiting frames are dropped. */
 DRS_API void drs_camera_close(drs_camera *camera);
 
-/* ---- tensors on the GPU ----------------------------------------------------------------------- */
+/* ---- tensors on the GPU -----------------------------------------------------------------------
+ */
 
 /* Queues one run of an engine on tensors that are on the GPU already, without a copy and without
  * waiting. Engines only.

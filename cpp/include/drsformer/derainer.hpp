@@ -190,7 +190,8 @@ class Derainer {
                                "other; expected as many"};
             throw Error(error);
         }
-        static_assert(sizeof(ImageView) == sizeof(drs_image), "an array of one is one of the other");
+        static_assert(sizeof(ImageView) == sizeof(drs_image),
+                      "an array of one is one of the other");
         if (rainy.empty()) return;
         detail::Progress(on_tile).run(drs_derain_batch, handle_, &rainy[0].image, &clean[0].image,
                                       rainy.size());
@@ -224,7 +225,9 @@ class Derainer {
     static const char *or_null(const std::string &text) {
         return text.empty() ? nullptr : text.c_str();
     }
-    static void tell(void *user, const char *sentence) { (*static_cast<Message *>(user))(sentence); }
+    static void tell(void *user, const char *sentence) {
+        (*static_cast<Message *>(user))(sentence);
+    }
 
     template <typename Struct, typename Function, typename... Arguments>
     static Struct filled(Function function, Arguments... arguments) {
@@ -238,8 +241,8 @@ class Derainer {
     drs_derainer *handle_ = nullptr;
 };
 
-// Derains a camera's frames in a thread of its own; the newest frame wins. The Derainer may go first:
-// the model is freed with its last camera.
+// Derains a camera's frames in a thread of its own; the newest frame wins. The Derainer may go
+// first: the model is freed with its last camera.
 class Camera {
   public:
     explicit Camera(const Derainer &derainer) {
