@@ -1,8 +1,10 @@
 #include "free_memory.hpp"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <sstream>
 #include <string>
@@ -94,7 +96,27 @@ std::optional<int64_t> free_memory(const fs::path &root) {
 }
 
 int64_t resident_bytes() {
-    return field("/proc/self/status", "VmRSS").value_or(0) * 1024;
+    std::ifstream file("/proc/self/statm");
+    int64_t pages = 0;
+    int64_t resident = 0;
+    return file >> pages >> resident ? resident * sysconf(_SC_PAGESIZE) : 0;
+}
+
+PeakMemory::~PeakMemory() {
+    stop();
+}
+
+int64_t PeakMemory::stop() {
+    stopped_ = true;
+    if (thread_.joinable()) thread_.join();
+    return std::max(most_, resident_bytes());
+}
+
+void PeakMemory::watch() {
+    while (!stopped_) {
+        most_ = std::max(most_, resident_bytes());
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
 }
 
 }  // namespace drsformer

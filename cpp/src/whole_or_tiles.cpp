@@ -33,8 +33,7 @@ void fill(const Model::Buffers &buffers, const Contract &contract, int64_t value
     }
 }
 
-// Runs a model once, and returns what that took. The backends keep the memory of a run for the next
-// one of its shape, so what is resident afterwards is what was needed.
+// Runs a model once, and returns what that took.
 Need need_of(Model &model, Size size, bool as_large) {
     const int64_t pixels = int64_t{size[0]} * size[1];
     model.release();
@@ -42,11 +41,12 @@ Need need_of(Model &model, Size size, bool as_large) {
     const Model::Buffers buffers = model.prepare_as(1, size, as_large);
     const int64_t ready = resident_bytes();
     fill(buffers, model.contract(), pixels * channels * buffers.images);
+    PeakMemory watched;
     model.run();
-    const int64_t after = resident_bytes();
+    const int64_t peak = watched.stop();
     model.release();
     return {static_cast<double>(std::max<int64_t>(0, ready - before)),
-            static_cast<double>(std::max<int64_t>(0, after - ready)) / static_cast<double>(pixels)};
+            static_cast<double>(std::max<int64_t>(0, peak - ready)) / static_cast<double>(pixels)};
 }
 
 // Returns the mean of what the backend's samples take.

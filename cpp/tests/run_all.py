@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CPP = Path(__file__).resolve().parents[1]
+TABLE_BEGINS = "<!-- made by cpp/tests/run_all.py --write-table -->"
+TABLE_ENDS = "<!-- end of what was made -->"
 # a command or a file, and Debian's and Ubuntu's package that brings it
 NEEDED = {
     "g++": "g++",
@@ -59,18 +61,19 @@ BUILDS = (
         "clang++",
         (
             *BOTH_BACKENDS,
-            "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+            "-DCMAKE_BUILD_TYPE=Debug",
+            "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1",
             "-DDRSFORMER_SANITIZE=address,undefined",
             "-DDRSFORMER_FUZZERS=ON",
         ),
-        # a Python that loads the library would need the sanitizer's runtime before it starts
-        ("-LE", "slow|python|package"),
+        ("-LE", "slow|package"),
     ),
     Build(
         "threads",
         "clang++",
         (
-            "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+            "-DCMAKE_BUILD_TYPE=Debug",
+            "-DCMAKE_CXX_FLAGS_DEBUG=-O1 -g1",
             "-DDRSFORMER_SANITIZE=thread",
             "-DDRSFORMER_ONNXRUNTIME=OFF",
             "-DDRSFORMER_TOOLS=OFF",
@@ -85,11 +88,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folder", type=Path, default=CPP.parent / "build" / "cpp")
     parser.add_argument("--only", choices=[build.name for build in BUILDS])
+    parser.add_argument(
+        "--write-table", action="store_true", help="Put what was compared into docs/cpp.md."
+    )
     arguments = parser.parse_args()
     install_missing()
     for build in BUILDS:
         if arguments.only in (None, build.name):
             run(build, arguments.folder / build.name)
+    if arguments.write_table:
+        write_table(arguments.folder / "release")
 
 
 def install_missing() -> None:
@@ -115,13 +123,28 @@ def run(build: Build, folder: Path) -> None:
         f"-DCMAKE_CXX_COMPILER={compiler}",
         f"-DCMAKE_C_COMPILER={compiler.replace('clang++', 'clang').replace('g++', 'gcc')}",
         f"-DDRSFORMER_PYTHON={sys.executable}", f"-DOpenVINO_DIR={openvino_folder()}",
+        f"-DDRSFORMER_PARITY_DATA={folder.parent / 'parity'}",
         "-DDRSFORMER_TESTS=ON", "-DDRSFORMER_WERROR=ON", *build.options,
     )  # fmt: skip
     step("cmake", "--build", folder)
     built = time.monotonic()
-    step("ctest", "--test-dir", folder, "--output-on-failure", *build.tests)
+    step("ctest", "--test-dir", folder, "--output-on-failure", "-j", "2", *build.tests)
     ended = time.monotonic()
     print(f"{build.name}: built in {built - start:.0f} s, tested in {ended - built:.0f} s")
+
+
+def write_table(build: Path) -> None:
+    """Replace the table of docs/cpp.md by what the parity tests have written."""
+    heads, rows = [], []
+    for file in sorted(build.glob("parity_*.md")):
+        first, second, *more = file.read_text().splitlines()
+        heads, rows = [first, second], [*rows, *more]
+    document = CPP.parent / "docs" / "cpp.md"
+    text = document.read_text()
+    before, _, rest = text.partition(TABLE_BEGINS)
+    _, _, after = rest.partition(TABLE_ENDS)
+    table = "\n".join([*heads, *rows])
+    document.write_text(f"{before}{TABLE_BEGINS}\n{table}\n{TABLE_ENDS}{after}")
 
 
 def step(command: str, *arguments: str | Path) -> None:

@@ -27,6 +27,7 @@ struct Arguments {
     std::string ort_library;
     std::string provider;  // "" for all
     std::string table;
+    std::string most_pixels;  // of an image that is derained; "" for any
 };
 
 // What was compared of a library and a type of model.
@@ -218,10 +219,11 @@ Arguments arguments_of(int argc, char **argv) {
     Arguments arguments;
     for (int i = 1; i < argc; ++i) {
         const std::string name = argv[i];
-        std::string &value = name == "--ort-library" ? arguments.ort_library
-                             : name == "--provider"  ? arguments.provider
-                             : name == "--table"     ? arguments.table
-                                                     : arguments.folder;
+        std::string &value = name == "--ort-library"   ? arguments.ort_library
+                             : name == "--provider"    ? arguments.provider
+                             : name == "--table"       ? arguments.table
+                             : name == "--most-pixels" ? arguments.most_pixels
+                                                       : arguments.folder;
         const bool option = &value != &arguments.folder;
         if (option && i + 1 == argc) throw std::runtime_error(name + " needs a value");
         value = option ? argv[++i] : name;
@@ -236,6 +238,8 @@ bool run(const Arguments &arguments) {
     if (!stream) throw std::runtime_error("no parity.json in the folder; run make_parity_data.py");
     const json index = json::parse(stream);
     const int32_t threads = index["threads"];
+    const std::size_t most_pixels =
+        arguments.most_pixels.empty() ? SIZE_MAX : std::stoul(arguments.most_pixels);
     const auto wanted = [&](const json &each) {
         return arguments.provider.empty() || each["provider"] == arguments.provider;
     };
@@ -245,6 +249,7 @@ bool run(const Arguments &arguments) {
         const Derainer derainer = opened(arguments, group, threads);
         Count &count = counts[{group["provider"], group["io"]}];
         for (const json &each : group["cases"]) {
+            if (Picture(each).pixels() > most_pixels) continue;
             derain_case(arguments, group, each, derainer.get(), count);
         }
     }
