@@ -14,6 +14,7 @@
 #include "pixels.hpp"
 #include "runtime.hpp"
 #include "settings.hpp"
+#include "struct_sizes.hpp"
 #include "version.hpp"
 
 using namespace drsformer;
@@ -75,10 +76,9 @@ void check_pointer(const void *pointer, const char *name) {
     if (!pointer) refuse(std::string(name) + " is a null pointer");
 }
 
-// Checks a struct that is filled in, or that may be null.
 template <typename Struct>
 void check_struct(const Struct *given, const char *name) {
-    if (given->struct_size < sizeof(Struct)) {
+    if (given->struct_size < first_size<Struct>) {
         refuse(std::string(name) + " has struct_size " + std::to_string(given->struct_size) +
                "; expected its sizeof");
     }
@@ -89,7 +89,7 @@ void clear(Struct *out, const char *name) {
     check_pointer(out, name);
     check_struct(out, name);
     const uint32_t size = out->struct_size;
-    std::memset(static_cast<void *>(out), 0, sizeof(Struct));
+    std::memset(static_cast<void *>(out), 0, std::min<std::size_t>(size, sizeof(Struct)));
     out->struct_size = size;
 }
 
@@ -223,7 +223,7 @@ drs_status drs_camera_open(drs_derainer *derainer, drs_camera **camera, drs_erro
     return guarded(error, [&] {
         check_pointer(camera, "camera");
         *camera = nullptr;
-        *camera = cameras().add(std::make_shared<CameraThread>(derainers().get(derainer)));
+        *camera = cameras().add(CameraThread::begun(derainers().get(derainer)));
     });
 }
 
@@ -258,7 +258,7 @@ drs_status drs_camera_get_counts(drs_camera *camera, drs_camera_counts *counts, 
 void drs_camera_close(drs_camera *camera) {
     guarded(nullptr, [&] {
         const auto opened = cameras().remove(camera);
-        if (opened) opened->stop();
+        if (opened) opened->close();
     });
 }
 

@@ -3,7 +3,7 @@
 //     submit -> waiting -> working -> ready -> wait
 //
 // Each stage has one slot, and slots are swapped, never copied: at a constant size nothing is
-// allocated.
+// allocated. The thread owns the object together with its handle, so it may outlive the handle.
 #ifndef DRSFORMER_CAMERA_HPP
 #define DRSFORMER_CAMERA_HPP
 
@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -25,8 +24,11 @@ namespace drsformer {
 // Several threads may use one. Methods throw Failure.
 class CameraThread {
   public:
-    explicit CameraThread(std::shared_ptr<Runtime> runtime);
-    ~CameraThread();
+    // Begins the thread.
+    static std::shared_ptr<CameraThread> begun(std::shared_ptr<Runtime> runtime);
+
+    explicit CameraThread(std::shared_ptr<Runtime> runtime) : runtime_(std::move(runtime)) {}
+    ~CameraThread() = default;
     CameraThread(const CameraThread &) = delete;
     CameraThread &operator=(const CameraThread &) = delete;
 
@@ -35,8 +37,9 @@ class CameraThread {
     void drain(int64_t timeout_ms);
     void fill_counts(drs_camera_counts &counts);
 
-    // Ends all waiting, and the thread after its current frame.
-    void stop() noexcept;
+    // Ends all waiting, and waits until the thread has ended, after its current frame. Called from
+    // that thread, or from inside a call on the same derainer, it does not wait.
+    void close();
 
   private:
     // A frame and what became of it.
@@ -46,7 +49,8 @@ class CameraThread {
         std::vector<uint8_t> pixels;  // the frame's own, rows without gaps
         View frame;                   // a view of them
         std::vector<uint8_t> rgb;     // the result
-        std::optional<Failure> failure;
+        drs_status status = DRS_OK;
+        std::string message;  // empty where there was no memory for it
     };
 
     void run();
@@ -57,17 +61,18 @@ class CameraThread {
     void wait_until(std::unique_lock<std::mutex> &lock, int64_t timeout_ms, Condition is_over);
 
     std::shared_ptr<Runtime> runtime_;
-    std::mutex mutex_;  // of all below, except `working_` and `given_`
+    std::mutex mutex_;  // of all below, except `working_`, and `given_` while `giving_` is true
     std::condition_variable changed_;
     Slot waiting_;
     Slot ready_;
-    Slot working_;       // the thread's own
-    std::mutex giving_;  // of `given_`: its pixels are written while new frames come in
-    Slot given_;
+    Slot working_;  // the thread's own
+    Slot given_;    // its pixels are written while new frames come in
+    bool giving_ = false;
     drs_camera_counts counts_ = {sizeof(drs_camera_counts), 0, 0, 0, 0, 0, 0};
     bool busy_ = false;  // the thread derains a frame
     bool stopped_ = false;
-    std::thread thread_;  // last: it uses everything above
+    bool ended_ = false;
+    std::thread::id thread_;
 };
 
 }  // namespace drsformer

@@ -17,22 +17,26 @@ constexpr const char *fields[] = {"input_name",   "output_name", "layout",      
                                   "dtype",        "value_range", "multiple_of", "padding",
                                   "output_range", "rounding"};
 
-const json float_contract = {
-    {"input_name", "input"},
-    {"output_name", "output"},
-    {"layout", "NCHW"},
-    {"color", "RGB"},
-    {"dtype", "float32"},
-    {"value_range", {0.0, 1.0}},
-    {"multiple_of", multiple_of},
-    {"padding", "reflect right and bottom, crop after"},
-    {"output_range", "clamp after"},
-    {"rounding", "half to even"},
-};
+// Made when it is first needed: a program may open a model before its own globals are ready.
+const json &float_contract() {
+    static const json contract = {
+        {"input_name", "input"},
+        {"output_name", "output"},
+        {"layout", "NCHW"},
+        {"color", "RGB"},
+        {"dtype", "float32"},
+        {"value_range", {0.0, 1.0}},
+        {"multiple_of", multiple_of},
+        {"padding", "reflect right and bottom, crop after"},
+        {"output_range", "clamp after"},
+        {"rounding", "half to even"},
+    };
+    return contract;
+}
 
 // Returns the contract that this version knows for an element type.
 json known_contract(const json &dtype) {
-    json known = float_contract;
+    json known = float_contract();
     if (dtype == "float16") {
         known["dtype"] = "float16";
     } else if (dtype == "uint8") {
@@ -48,7 +52,12 @@ json known_contract(const json &dtype) {
 // Returns a value as Python's repr shows it, so that messages are the same.
 std::string shown(const json &value) {
     if (value.is_string()) return "'" + value.get<std::string>() + "'";
-    if (value.is_array() || value.is_object()) return value.is_array() ? "a list" : "an object";
+    if (value.is_object()) return "an object";
+    if (value.is_array()) {
+        std::string text;
+        for (const json &each : value) text += (text.empty() ? "" : ", ") + shown(each);
+        return "(" + text + ")";
+    }
     return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -82,14 +91,14 @@ json parsed(std::string_view text, const std::string &source) {
 Contract contract_from_json(std::string_view text, const std::string &source) {
     const json values = parsed(text, source);
     for (const auto &[name, value] : values.items()) {
-        if (!float_contract.contains(name)) {
+        if (!float_contract().contains(name)) {
             refuse_unreadable(source, "unexpected field '" + name + "'");
         }
     }
-    const json dtype = values.value("dtype", float_contract["dtype"]);
+    const json dtype = values.value("dtype", float_contract()["dtype"]);
     const json known = known_contract(dtype);
     for (const char *name : fields) {
-        const json &found = values.contains(name) ? values[name] : float_contract[name];
+        const json &found = values.contains(name) ? values[name] : float_contract()[name];
         if (found != known[name]) {
             throw Failure(DRS_MODEL_ERROR,
                           source + ": its contract says " + name + " = " + shown(found) +

@@ -66,6 +66,8 @@ inline json parsed(std::string_view text, const std::string &source) {
     if (text.size() > most_manifest_bytes) {
         refuse(source, "it has more than " + with_commas(most_manifest_bytes) + " bytes");
     }
+    // the parser would skip a byte order mark, which Python refuses
+    if (text.substr(0, 3) == "\xEF\xBB\xBF") refuse(source, "it begins with a byte order mark");
     if (text.find('\0') != std::string_view::npos) refuse(source, "it has zero bytes");
     try {
         return json::parse(text.begin(), text.end(), Watch(source));

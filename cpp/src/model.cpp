@@ -7,6 +7,7 @@
 
 #include "failure.hpp"
 #include "modules.hpp"
+#include "pixels.hpp"
 #include "providers.hpp"
 #include "scaling.hpp"
 
@@ -95,7 +96,9 @@ Model::Model(const std::string &path, const Settings &settings) : path_(path) {
     file_bytes_ = static_cast<int64_t>(std::filesystem::file_size(path));
     backend_ = &backend_of(choice.backend, settings.modules);
     drs_backend_settings given = {};
-    given.path = path_.c_str();
+    // the program may change its folder, and some backends open the file again
+    const std::string absolute = std::filesystem::absolute(path_).string();
+    given.path = absolute.c_str();
     given.provider = provider_.c_str();
     given.library = or_null(settings.library);
     given.cache = or_null(settings.cache);
@@ -129,7 +132,9 @@ bool Model::is_large(int64_t pixels) const {
 }
 
 Model::Buffers Model::prepare(int32_t images, Size size) {
-    return prepare_as(images, size, is_large(int64_t{size[0]} * size[1] * images));
+    // a model of a fixed batch runs all of its places, which is_large knows
+    const int64_t pixels = int64_t{size[0]} * size[1] * (batch_ ? 1 : images);
+    return prepare_as(images, size, is_large(pixels));
 }
 
 Model::Buffers Model::prepare_as(int32_t images, Size size, bool as_large) {
@@ -185,6 +190,13 @@ void Model::run_on_device(const void *input, void *output, const std::array<int6
 }
 
 void Model::check_tensors() const {
+    for (const int64_t size : info_.input.shape) {
+        if (size > longest_side) {
+            throw Failure(DRS_MODEL_ERROR, path_ + " takes inputs of " + shape_text(info_.input) +
+                                               "; expected sizes of at most " +
+                                               std::to_string(longest_side) + "; " + export_it);
+        }
+    }
     const auto axis = contract_.takes_pixels() ? 3 : 1;  // of the channels
     bool fits = info_.inputs == 1 && info_.outputs == 1;
     const drs_tensor_info *tensors[] = {&info_.input, &info_.output};

@@ -41,6 +41,9 @@ class Model {
     // Whether an image of so many pixels, padded, is run in a way that takes less memory.
     bool is_large(int64_t pixels) const;
 
+    // Throws Failure (DRS_SHAPE_ERROR) for a size of inputs that the model does not take.
+    void check_size(Size size) const;
+
     // The buffers of one input shape. They stay until the next `prepare` or `release`.
     struct Buffers {
         void *input;
@@ -71,7 +74,6 @@ class Model {
   private:
     void check_tensors() const;
     void read_limits();
-    void check_size(Size size) const;
     [[noreturn]] void refuse_run(const drs_error &error) const;
 
     std::string path_;

@@ -17,11 +17,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Returns the folder of the library, or of the program that it is a part of; "" if unknown.
+// Returns the folder of the library, or of the program that it is a part of.
 fs::path own_folder() {
     Dl_info found = {};
-    if (!dladdr(reinterpret_cast<const void *>(&own_folder), &found) || !found.dli_fname) return {};
-    return fs::path(found.dli_fname).parent_path();
+    const bool known = dladdr(reinterpret_cast<const void *>(&own_folder), &found) != 0;
+    fs::path file = known && found.dli_fname ? found.dli_fname : "";
+    std::error_code ignored;
+    // a program that was found by PATH has no folder in its name; the current one is not its own
+    if (!file.has_parent_path()) file = fs::read_symlink("/proc/self/exe", ignored);
+    return fs::absolute(file, ignored).parent_path();
 }
 
 // Returns where a module is looked for, the first place first.
@@ -53,7 +57,9 @@ fs::path found_module(const std::string &name, const std::string &asked) {
     const std::vector<fs::path> places = folders(asked);
     for (const fs::path &place : places) {
         std::error_code ignored;
-        if (fs::is_regular_file(place / file_name(name), ignored)) return place / file_name(name);
+        if (fs::is_regular_file(place / file_name(name), ignored)) {
+            return fs::absolute(place / file_name(name));
+        }
     }
     refuse("the module " + file_name(name) + " is not in " + names_of(places) +
            "; build it or copy it there, or name its folder by options.modules or the variable "

@@ -7,6 +7,7 @@
 #include "camera_frames.hpp"
 #include "contract.hpp"
 #include "failure.hpp"
+#include "struct_sizes.hpp"
 
 namespace drsformer {
 namespace {
@@ -230,7 +231,7 @@ std::size_t View::row_bytes() const {
 View view_of(const drs_image *image, const char *what) {
     const std::string name(what);
     if (!image) refuse(DRS_INVALID_ARGUMENT, name + " is a null pointer; expected a drs_image");
-    if (image->struct_size < sizeof(drs_image)) {
+    if (image->struct_size < first_size<drs_image>) {
         refuse(DRS_INVALID_ARGUMENT, name + " has struct_size " +
                                          std::to_string(image->struct_size) +
                                          "; expected sizeof(drs_image), as drs_image_of sets it");
@@ -260,6 +261,10 @@ View view_of(const drs_image *image, const char *what) {
     plane_bytes(view.stride, view.height(), view.row_bytes(), what);
     check_format(view, what);
     if (view.format == DRS_NV12) place_chroma(view, *image, what);
+    const auto [luma, chroma] = ranges_of(view);
+    if (view.format == DRS_NV12 && luma.first < chroma.end && chroma.first < luma.end) {
+        refuse(DRS_INVALID_ARGUMENT, name + " has its chroma inside its luma; expected two planes");
+    }
     return view;
 }
 

@@ -9,6 +9,8 @@
 
 namespace drsformer {
 
+static_assert(sizeof(std::size_t) >= 8, "sizes of images are multiplied without a check");
+
 constexpr int32_t longest_side = 1 << 20;  // pixels: no picture has more, and sums cannot overflow
 
 // A checked view of the caller's pixels, with every default filled in.
@@ -38,7 +40,7 @@ View view_of(const drs_image *image, const char *what);
 // very same pixels or apart from them. Throws Failure.
 void check_pair(const View &rainy, const View &clean);
 
-// Whether two views share a byte.
+// Whether the memory of two views, from the first byte of a plane to its last, overlaps.
 bool overlap(const View &one, const View &other);
 
 // Reads an image as RGB rows without gaps: uint8_t or uint16_t samples, as bits() says.

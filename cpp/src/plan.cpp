@@ -32,6 +32,7 @@ const Plan &Planner::plan_for(Size image, int32_t bits) {
     if (plan.tiling) {
         std::tie(plan.rows, plan.columns) = axes_of(*plan.tiling, plan.padded[0], plan.padded[1]);
     }
+    model_.check_size(plan.input());
     plan.y = sources(image[0], fitted[0], plan.padded[0]);
     plan.x = sources(image[1], fitted[1], plan.padded[1]);
     plan_ = std::move(plan);

@@ -21,27 +21,18 @@ std::size_t bytes_of(const View &view) {
 
 }  // namespace
 
-// One call's turn: waits for the calls before it, and takes its time.
+// One call's turn: waits for the calls before it.
 class Runtime::Turn {
   public:
     explicit Turn(Runtime &runtime) : runtime_(runtime) {
-        if (runtime.owner_ == std::this_thread::get_id()) {
-            throw Failure(DRS_INVALID_ARGUMENT,
-                          "a derainer was called from its own on_tile or on_message; expected "
-                          "drs_cancel alone there");
-        }
+        runtime.check_not_inside();
         runtime.mutex_.lock();
         runtime.owner_ = std::this_thread::get_id();
         runtime.cancelled_ = false;
-        start_ = Clock::now();
-        backend_before_ = runtime.model_.backend_seconds();
-        runtime.timings_ = {sizeof(drs_timings), 0, 0.0, 0.0};
+        runtime.runs_ = 0;
     }
 
     ~Turn() {
-        const std::chrono::duration<double> total = Clock::now() - start_;
-        runtime_.timings_.total_seconds = total.count();
-        runtime_.timings_.backend_seconds = runtime_.model_.backend_seconds() - backend_before_;
         runtime_.owner_ = std::thread::id();
         runtime_.mutex_.unlock();
     }
@@ -51,9 +42,37 @@ class Runtime::Turn {
 
   private:
     Runtime &runtime_;
-    Clock::time_point start_;
-    double backend_before_ = 0.0;
 };
+
+// The time of a turn that derains the caller's images.
+class Runtime::Watch {
+  public:
+    explicit Watch(Runtime &runtime)
+        : runtime_(runtime), backend_before_(runtime.model_.backend_seconds()) {}
+
+    ~Watch() {
+        const std::chrono::duration<double> total = Clock::now() - start_;
+        const std::lock_guard lock(runtime_.timings_mutex_);
+        runtime_.timings_.runs = runtime_.runs_;
+        runtime_.timings_.total_seconds = total.count();
+        runtime_.timings_.backend_seconds = runtime_.model_.backend_seconds() - backend_before_;
+    }
+
+    Watch(const Watch &) = delete;
+    Watch &operator=(const Watch &) = delete;
+
+  private:
+    Runtime &runtime_;
+    Clock::time_point start_ = Clock::now();
+    double backend_before_;
+};
+
+void Runtime::check_not_inside() const {
+    if (!is_inside()) return;
+    throw Failure(DRS_INVALID_ARGUMENT,
+                  "a derainer was called from its own on_tile or on_message; expected drs_cancel "
+                  "alone there");
+}
 
 Runtime::Runtime(const std::string &path, Settings settings)
     : settings_(std::move(settings)),
@@ -63,6 +82,7 @@ Runtime::Runtime(const std::string &path, Settings settings)
 
 void Runtime::derain(const View &rainy, const View &clean, const drs_call *call) {
     const Turn turn(*this);
+    const Watch watch(*this);
     check_bits(rainy);
     derain_one(rainy, clean, call);
 }
@@ -136,6 +156,7 @@ void Runtime::take_rows(const Plan &plan, int32_t bits, std::size_t row) {
 void Runtime::derain_batch(const std::vector<View> &rainy, const std::vector<View> &clean,
                            const drs_call *call) {
     const Turn turn(*this);
+    const Watch watch(*this);
     for (const View &view : rainy) check_bits(view);
     const bool whole = all_whole(rainy);
     std::vector<bool> is_done(rainy.size());
@@ -187,10 +208,12 @@ void Runtime::derain_together(const std::vector<View> &rainy, const std::vector<
 }
 
 bool Runtime::all_whole(const std::vector<View> &images) {
-    return std::all_of(images.begin(), images.end(), [this](const View &view) {
+    bool whole = true;
+    for (const View &view : images) {  // all of them: a size that cannot be derained throws here
         const Plan &plan = planner_.plan_for(view.size, view.bits());
-        return !plan.tiling && !plan.enlarged;
-    });
+        whole = whole && !plan.tiling && !plan.enlarged;
+    }
+    return whole;
 }
 
 std::size_t Runtime::most_together(Size padded) const {
@@ -237,8 +260,8 @@ void Runtime::fill_plan(Size size, drs_plan &plan) {
     plan.columns = found.tiling ? static_cast<int32_t>(found.columns.starts.size()) : 1;
 }
 
-void Runtime::fill_timings(drs_timings &timings) {
-    const std::lock_guard lock(mutex_);
+void Runtime::fill_timings(drs_timings &timings) const {
+    const std::lock_guard lock(timings_mutex_);
     timings.runs = timings_.runs;
     timings.total_seconds = timings_.total_seconds;
     timings.backend_seconds = timings_.backend_seconds;
@@ -269,7 +292,7 @@ void Runtime::fill_all(const Rgb &image, const Plan &plan, const Part &part,
 
 void Runtime::run() {
     model_.run();
-    ++timings_.runs;
+    ++runs_;
     if (cancelled_) throw Failure(DRS_CANCELLED, "the call was cancelled");
 }
 

@@ -29,11 +29,18 @@ class Runtime {
     void cancel() noexcept { cancelled_ = true; }
     void fill_info(drs_info &info) const;
     void fill_plan(Size size, drs_plan &plan);
-    void fill_timings(drs_timings &timings);
+    void fill_timings(drs_timings &timings) const;
     void run_on_device(const void *input, void *output, int32_t images, Size size, void *stream);
+
+    // Whether this thread is in a call on this derainer already: in one of its callbacks.
+    bool is_inside() const { return owner_ == std::this_thread::get_id(); }
+
+    // Throws where it is: waiting for another call would never end.
+    void check_not_inside() const;
 
   private:
     class Turn;
+    class Watch;
 
     void derain_one(const View &rainy, const View &clean, const drs_call *call);
     void derain_whole(const Plan &plan, const Rgb &image);
@@ -65,7 +72,9 @@ class Runtime {
     std::atomic<std::thread::id> owner_{};  // of the mutex
     std::atomic<bool> cancelled_{false};
     bool said_ = false;
-    drs_timings timings_ = {sizeof(drs_timings), 0, 0.0, 0.0};
+    int32_t runs_ = 0;  // of this turn
+    mutable std::mutex timings_mutex_;
+    drs_timings timings_ = {sizeof(drs_timings), 0, 0.0, 0.0};  // of the last images
 };
 
 }  // namespace drsformer

@@ -4,12 +4,12 @@
 #include <cstring>
 
 #include "failure.hpp"
+#include "struct_sizes.hpp"
 
 namespace drsformer {
 namespace {
 
 constexpr int32_t most_threads = 1024;  // a mistyped number would take minutes to start its threads
-constexpr uint32_t oldest_size = sizeof(drs_options);  // of ABI version 1
 
 std::string text(const char *given) {
     return given ? given : "";
@@ -51,7 +51,7 @@ bool is_bf16(const drs_options &given) {
 Settings settings_of(const drs_options *options) {
     Settings settings;
     if (!options) return settings;
-    if (options->struct_size < oldest_size) {
+    if (options->struct_size < first_size<drs_options>) {
         refuse(DRS_INVALID_ARGUMENT,
                "the options have struct_size " + std::to_string(options->struct_size) +
                    "; expected sizeof(drs_options), as DRS_OPTIONS_INIT sets it");

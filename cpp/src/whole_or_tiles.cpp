@@ -5,6 +5,7 @@
 #include <iomanip>
 #include <sstream>
 
+#include "failure.hpp"
 #include "free_memory.hpp"
 
 namespace drsformer {
@@ -13,13 +14,17 @@ namespace {
 constexpr double share = 0.8;       // of the free memory; the rest is for what was not foreseen
 constexpr int32_t side_step = 128;  // between the tiles that are tried, and the smallest of them
 
-// Returns more bytes than a run takes, without measuring: the full network takes 22 KB a pixel as a
-// plain graph, and 7.5 KB at most in our form. Opening takes up to three times the file.
+// Returns more bytes than a pixel takes: the full network takes 22 KB as a plain graph, and 7.5 KB
+// at most in our form.
+double rough_per_pixel(const Model &model) {
+    return model.is_deployed() ? 10e3 : 24e3;
+}
+
+// Returns more bytes than a run takes, without measuring. Opening takes up to three times the file.
 double rough_bytes_of(const Model &model, int64_t pixels) {
-    const double per_pixel = model.is_deployed() ? 10e3 : 24e3;
     const int32_t images = model.fixed_batch() ? model.fixed_batch() : 1;
     return 500e6 + 4.0 * static_cast<double>(model.file_bytes()) +
-           per_pixel * static_cast<double>(pixels) * images;
+           rough_per_pixel(model) * static_cast<double>(pixels) * images;
 }
 
 // Fills an input with values that no computation can skip.
@@ -59,6 +64,8 @@ Need measured_need(Model &model, bool as_large) {
         if (count == 0) mean.fixed = need.fixed;
         mean.per_pixel += (need.per_pixel - mean.per_pixel) / ++count;
     }
+    // so little is no network of ours: meanwhile another thread has given memory back
+    if (mean.per_pixel < rough_per_pixel(model) / 10) mean.per_pixel = rough_per_pixel(model);
     return mean;
 }
 
@@ -79,16 +86,28 @@ std::optional<Tiling> WholeOrTiles::tiling_for(Size padded, int64_t bytes) {
 }
 
 std::optional<Tiling> WholeOrTiles::decided(Size padded, double held) {
-    if (!model_.info().measures_memory) return std::nullopt;
+    if (!model_.info().measures_memory || blind_) return std::nullopt;
     const int64_t pixels = int64_t{padded[0]} * padded[1];
     const auto known = free_memory();
     if (!known) return std::nullopt;
-    double free = static_cast<double>(*known);
+    const auto free = static_cast<double>(*known);
     if (rough_bytes_of(model_, pixels) + held <= share * free) return std::nullopt;
-    const double whole = bytes_of(pixels) + held;
+    try {
+        return fitting(padded, held, free);
+    } catch (const Failure &failure) {
+        blind_ = true;
+        settings_.say("how much memory " + model_.path() +
+                      " takes is not known: " + failure.what());
+        return std::nullopt;
+    }
+}
+
+// Returns how to cut an image so that it fits into so much memory, by what was measured.
+std::optional<Tiling> WholeOrTiles::fitting(Size padded, double held, double free) {
+    const double whole = bytes_of(int64_t{padded[0]} * padded[1]) + held;
     if (whole > share * free) {  // the last image's memory may be kept for the next of its size
         model_.release();
-        free = static_cast<double>(free_memory().value_or(*known));
+        free = static_cast<double>(free_memory().value_or(static_cast<int64_t>(free)));
     }
     if (whole <= share * free) return std::nullopt;
     bool fits = false;

@@ -38,6 +38,7 @@ class WholeOrTiles {
 
   private:
     std::optional<Tiling> decided(Size padded, double held);
+    std::optional<Tiling> fitting(Size padded, double held, double free);
     double bytes_of(int64_t pixels);
     int32_t largest_side(Size padded, double most_bytes, bool &fits);
     void say_once(Size padded, double whole, double free, int32_t side, bool fits);
@@ -48,6 +49,7 @@ class WholeOrTiles {
     Size size_ = {};
     std::optional<Tiling> tiling_;
     bool said_ = false;
+    bool blind_ = false;  // it could not be measured
 };
 
 }  // namespace drsformer

@@ -88,6 +88,7 @@ void wrong_files(Stage &stage) {
             "its contract says dtype = an object");
     refused("type.onnx", "dtype uint8\ncontract {\"value_range\": [0, 1]}", DRS_MODEL_ERROR,
             "its contract says input: float32");
+    refused("huge.onnx", "height 2147483647\nwidth 8", DRS_MODEL_ERROR, "sizes of at most");
     refused("lonely.engine", "engine", DRS_ENGINE_ERROR, "has no manifest");
     write_file(stage.folder / "odd.engine.json", "{}");
     refused("odd.engine", "engine", DRS_ENGINE_ERROR, "is not a manifest");
@@ -187,6 +188,10 @@ void wrong_images(Stage &stage) {
     both(
         "chroma stride", DRS_NV12, [](I &i) { i.chroma_stride = 3; }, DRS_INVALID_ARGUMENT,
         "stride of 3");
+
+    both(
+        "chroma in luma", DRS_NV12, [](I &i) { i.chroma = static_cast<uint8_t *>(i.data) + 64; },
+        DRS_INVALID_ARGUMENT, "chroma inside its luma");
 
     const drs_image image = stage.image(16, 16, DRS_RGB8);
     const auto other = [&](const std::function<void(drs_image &)> &change) {
@@ -318,6 +323,13 @@ void wrong_sizes_and_runs(Stage &stage) {
         "tiles of another size",
         [&](drs_error *e) { return drs_derain(fixed, &flat, &flat, nullptr, e); }, DRS_SHAPE_ERROR,
         "was exported for 32x32 only");
+    expect(
+        "a plan of tiles of another size",
+        [&](drs_error *e) {
+            plan.struct_size = sizeof plan;
+            return drs_get_plan(fixed, 64, 64, &plan, e);
+        },
+        DRS_SHAPE_ERROR, "was exported for 32x32 only");
     drs_close(fixed);
 }
 

@@ -1,5 +1,6 @@
 // The camera: the newest frame wins, nothing waits for ever, errors arrive.
 #include <chrono>
+#include <memory>
 #include <thread>
 
 #include "double_model.hpp"
@@ -114,6 +115,77 @@ void test_closing_ends_waiting(const TemporaryFolder &folder) {
     drs_close(derainer);
 }
 
+// Closed from its own thread, by the program's callback, and from inside a call that it waits for.
+void close_it(void *user, const char *) {
+    drs_camera_close(*static_cast<drs_camera **>(user));
+}
+
+int32_t close_in_call(void *user, int32_t, int32_t) {
+    drs_camera_close(*static_cast<drs_camera **>(user));
+    return 0;
+}
+
+void test_closing_from_callbacks(const TemporaryFolder &folder) {
+    drs_camera *camera = nullptr;
+    drs_options options = DRS_OPTIONS_INIT;
+    options.on_message = close_it;
+    options.user = &camera;
+    drs_derainer *derainer = open_double(folder, "height 8\nwidth 8", options);
+    CHECK(drs_camera_open(derainer, &camera, nullptr) == DRS_OK);
+    auto frame = some_pixels(16 * 16 * 3);
+    const drs_image image = drs_image_of(frame.data(), 16, 16, DRS_RGB8);
+    CHECK(drs_camera_submit(camera, &image, 1, nullptr) == DRS_OK);
+    while (drs_camera_submit(camera, &image, 1, nullptr) == DRS_OK) std::this_thread::yield();
+    drs_close(derainer);
+
+    derainer = open_double(folder, "");
+    CHECK(drs_camera_open(derainer, &camera, nullptr) == DRS_OK);
+    CHECK(drs_camera_submit(camera, &image, 1, nullptr) == DRS_OK);
+    const drs_call call = {sizeof(drs_call), close_in_call, &camera};
+    auto other = frame;
+    const drs_image another = drs_image_of(other.data(), 16, 16, DRS_RGB8);
+    CHECK(drs_derain(derainer, &another, &another, &call, nullptr) == DRS_OK);
+    drs_close(derainer);
+}
+
+void test_a_second_waiter_keeps_its_time(const TemporaryFolder &folder) {
+    drs_derainer *derainer = open_double(folder, "");
+    drs_camera *camera = nullptr;
+    CHECK(drs_camera_open(derainer, &camera, nullptr) == DRS_OK);
+    uint8_t pixel[6] = {};
+    const drs_image first = drs_image_of(pixel, 1, 1, DRS_RGB8);
+    const drs_image second = drs_image_of(pixel + 3, 1, 1, DRS_RGB8);
+    std::thread patient([&] { drs_camera_wait(camera, &first, nullptr, -1, nullptr); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    CHECK(drs_camera_wait(camera, &second, nullptr, 0, nullptr) == DRS_TIMED_OUT);
+    drs_camera_close(camera);
+    patient.join();
+    drs_close(derainer);
+}
+
+void test_the_derainer_may_go_first(const TemporaryFolder &folder) {
+    write_file(folder / "first.onnx", "height 8\nwidth 8");
+    int told = 0;
+    Options options;
+    options.on_message = [&](const std::string &) {
+        ++told;
+        throw std::runtime_error("mine");
+    };
+    auto derainer = std::make_unique<Derainer>((folder / "first.onnx").string(), options);
+    Camera camera(*derainer);
+    derainer.reset();
+    auto frame = some_pixels(16 * 16 * 3);
+    const ImageView view(frame.data(), 16, 16, DRS_RGB8);
+    camera.submit(view);
+    try {
+        camera.wait(view, std::chrono::milliseconds(10000));
+        CHECK(false);
+    } catch (const Error &error) {  // even what the callback must not throw arrives
+        CHECK(error.status() == DRS_INTERNAL_ERROR && std::string(error.what()) == "mine");
+    }
+    CHECK(told == 1);
+}
+
 void test_from_cpp(const TemporaryFolder &folder) {
     write_file(folder / "cpp.onnx", "dtype float32");
     Camera camera{Derainer((folder / "cpp.onnx").string())};
@@ -143,6 +215,9 @@ int main() {
     test_errors_arrive(folder);
     test_drain(folder);
     test_closing_ends_waiting(folder);
+    test_closing_from_callbacks(folder);
+    test_a_second_waiter_keeps_its_time(folder);
+    test_the_derainer_may_go_first(folder);
     test_from_cpp(folder);
     return checks_result();
 }

@@ -140,6 +140,21 @@ void test_batch(const TemporaryFolder &folder) {
     }
 }
 
+// A batch whose second image cannot be derained leaves the first as it was.
+void test_batch_is_checked_first(const TemporaryFolder &folder) {
+    drs_options options = DRS_OPTIONS_INIT;
+    options.tile = 64;
+    drs_derainer *derainer = open_double(folder, "", options);
+    auto first = some_pixels(128 * 128 * 3);
+    auto second = some_pixels(128 * 8 * 3);
+    const auto before = first;
+    const drs_image images[] = {drs_image_of(first.data(), 128, 128, DRS_RGB8),
+                                drs_image_of(second.data(), 128, 8, DRS_RGB8)};
+    CHECK(drs_derain_batch(derainer, images, images, 2, nullptr, nullptr) == DRS_SHAPE_ERROR);
+    CHECK(first == before);
+    drs_close(derainer);
+}
+
 struct Progress {
     int32_t calls = 0;
     int32_t stop_at = 0;
@@ -209,6 +224,7 @@ int main() {
     test_tiles(folder);
     test_fixed_size(folder);
     test_batch(folder);
+    test_batch_is_checked_first(folder);
     test_progress_and_cancel(folder);
     test_messages_come_once(folder);
     return checks_result();

@@ -78,6 +78,9 @@ struct Inside {
 int32_t call_again(void *user, int32_t, int32_t) {
     auto &inside = *static_cast<Inside *>(user);
     inside.status = drs_warm_up(inside.derainer, 8, 8, nullptr);
+    drs_timings timings = {};
+    timings.struct_size = sizeof timings;
+    CHECK(drs_get_timings(inside.derainer, &timings, nullptr) == DRS_OK);
     return 0;
 }
 

@@ -19,8 +19,8 @@
  *            be used again. The library never ends the process and never prints.
  * Closed     A handle that was closed, or never was one, is an error and not a crash: handles are
  *            numbers that are never used twice.
- * Memory     Once a derainer has seen an image of a size, later calls of that size allocate
- *            nothing in this library; what the backend allocates is its own affair.
+ * Memory     drs_derain and a camera allocate nothing in this library while images of one size and
+ *            format follow each other; what the backend allocates is its own affair.
  *
  * Structs begin with their size, so that later versions can add fields at the end. Fill them by
  * their _INIT macro, or set struct_size and zero the rest: zero always means the default. Only
@@ -104,10 +104,12 @@ typedef struct drs_options {
     const char *modules; /* folder of the backend modules; NULL for the variable
                             DRSFORMER_MODULES, else the library's own folder, else "drsformer"
                             beside it */
-    const char *library; /* path of the backend's own library, such as libonnxruntime.so.1; NULL to
-                            let the system find it */
+    const char *library; /* path of ONNX Runtime's library, libonnxruntime.so.1; NULL to let the
+                            system find it. The other backends are linked to theirs */
     const char *cache;   /* folder for what OpenVINO compiles, made if missing; NULL for none */
-    /* Told once what a user should know, such as that images are cut into tiles; may be NULL. */
+    /* Told once what a user should know, such as that images are cut into tiles; may be NULL. It is
+       called from the thread of the call, or of the camera, and must be callable until the
+       derainer and its cameras are closed and no call is under way. */
     void (*on_message)(void *user, const char *sentence);
     void *user; /* handed to on_message */
 } drs_options;
@@ -165,8 +167,9 @@ typedef struct drs_derainer drs_derainer;
 typedef struct drs_call {
     uint32_t struct_size;
     /* Called after each tile, from the calling thread, with the number done and the number in all;
-       a whole image is one tile. A result other than 0 cancels the call. It must not call
-       functions on the same derainer, except drs_cancel. */
+       a whole image is one tile, and of a batch images are counted. A result other than 0 cancels
+       the call. From here, only functions that do not wait may be called on the same derainer:
+       drs_cancel, drs_get_info, drs_get_timings, drs_close; the others are refused. */
     int32_t (*on_tile)(void *user, int32_t done, int32_t total);
     void *user;
 } drs_call;
@@ -174,7 +177,8 @@ typedef struct drs_call {
 #define DRS_CALL_INIT {sizeof(drs_call), NULL, NULL}
 
 /* Opens a model: an ONNX file of `drs-export onnx` or `convert`, or an engine of `drs-export trt`.
- * options may be NULL. On failure *derainer is NULL. */
+ * The file is read again for new sizes: it must stay as it is. options may be NULL. On failure
+ * *derainer is NULL. */
 DRS_API drs_status drs_open(const char *path, const drs_options *options, drs_derainer **derainer,
                             drs_error *error);
 
@@ -186,8 +190,8 @@ DRS_API void drs_close(drs_derainer *derainer);
  *
  * rainy   any format and any size from 1x1; a model exported with --io uint8 takes 8 bits only.
  * clean   where the result goes: of the same size and as many bits a sample, in any format. It
- *         may be the very same pixels (data, stride and format), but must not overlap otherwise.
- * call    NULL for none. */
+ *         may be the very same pixels (data, stride and format); otherwise the memory from the
+ * first byte of one to its last must not overlap the other's. call    NULL for none. */
 DRS_API drs_status drs_derain(drs_derainer *derainer, const drs_image *rainy,
                               const drs_image *clean, const drs_call *call, drs_error *error);
 
@@ -203,8 +207,9 @@ DRS_API drs_status drs_derain_batch(drs_derainer *derainer, const drs_image *rai
 DRS_API drs_status drs_warm_up(drs_derainer *derainer, int32_t width, int32_t height,
                                drs_error *error);
 
-/* Makes the call that another thread is in, or the frame of a camera, end with DRS_CANCELLED after
- * its current tile; where there is none it does nothing. It does not wait. */
+/* Makes the call that derains now in another thread, or the frame of a camera, end with
+ * DRS_CANCELLED after its current tile. Calls that wait for their turn go on; where nothing derains
+ * it does nothing. It does not wait. */
 DRS_API drs_status drs_cancel(drs_derainer *derainer, drs_error *error);
 
 /* ---- what a model is, and what it will do -----------------------------------------------------
@@ -248,8 +253,8 @@ typedef struct drs_plan {
 DRS_API drs_status drs_get_plan(drs_derainer *derainer, int32_t width, int32_t height,
                                 drs_plan *plan, drs_error *error);
 
-/* Where the time of the last finished call went; a camera's frames count as calls. It waits for
- * other calls. */
+/* Where the time of the last drs_derain, drs_derain_batch or frame of a camera went that has ended.
+ * It does not wait. */
 typedef struct drs_timings {
     uint32_t struct_size;
     int32_t runs; /* of the network */
@@ -263,8 +268,8 @@ DRS_API drs_status drs_get_timings(drs_derainer *derainer, drs_timings *timings,
  */
 
 /* Derains frames in a thread of its own. A frame that is submitted while another one is derained
- * waits; if a newer one comes meanwhile, the waiting one is dropped. So frames never queue up: a
- * result is of the frame before the newest one at worst, whatever the camera's rate is. */
+ * waits; if a newer one comes meanwhile, the waiting one is dropped. So frames never queue up,
+ * whatever the camera's rate is. */
 typedef struct drs_camera drs_camera;
 
 typedef struct drs_camera_counts {
@@ -306,7 +311,9 @@ DRS_API drs_status drs_camera_drain(drs_camera *camera, int64_t timeout_ms, drs_
 DRS_API drs_status drs_camera_get_counts(drs_camera *camera, drs_camera_counts *counts,
                                          drs_error *error);
 
-/* Ends the thread, after the frame that is being derained; waiting frames are dropped. */
+/* Ends waiting in other threads, drops the waiting frame, and waits until the thread has ended,
+ * after the frame that it derains. From a callback it does not wait: the thread then ends by
+ * itself. */
 DRS_API void drs_camera_close(drs_camera *camera);
 
 /* ---- tensors on the GPU -----------------------------------------------------------------------

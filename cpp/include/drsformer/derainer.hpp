@@ -99,8 +99,8 @@ struct Options {
     std::function<void(const std::string &)> on_message = {};  // must not throw
 };
 
-// Called after each tile with the number done and the number in all; it returns true to go on, and
-// false to cancel the call. What it throws comes out of the call.
+// Called after each tile, or each image of a batch, with the number done and the number in all; it
+// returns true to go on, and false to cancel the call. What it throws comes out of the call.
 using OnTile = std::function<bool(int32_t done, int32_t total)>;
 
 namespace detail {
@@ -221,7 +221,6 @@ class Derainer {
 
   private:
     using Message = std::function<void(const std::string &)>;
-
     static const char *or_null(const std::string &text) {
         return text.empty() ? nullptr : text.c_str();
     }
@@ -237,7 +236,9 @@ class Derainer {
         return result;
     }
 
-    std::unique_ptr<Message> message_;
+    friend class Camera;  // which keeps on_message, too
+
+    std::shared_ptr<Message> message_;
     drs_derainer *handle_ = nullptr;
 };
 
@@ -245,12 +246,14 @@ class Derainer {
 // first: the model is freed with its last camera.
 class Camera {
   public:
-    explicit Camera(const Derainer &derainer) {
+    explicit Camera(const Derainer &derainer) : message_(derainer.message_) {
         detail::call(drs_camera_open, derainer.handle(), &handle_);
     }
     ~Camera() { drs_camera_close(handle_); }
-    Camera(Camera &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    Camera(Camera &&other) noexcept
+        : message_(std::move(other.message_)), handle_(std::exchange(other.handle_, nullptr)) {}
     Camera &operator=(Camera &&other) noexcept {
+        std::swap(message_, other.message_);
         std::swap(handle_, other.handle_);
         return *this;
     }
@@ -293,6 +296,7 @@ class Camera {
     void close() noexcept { drs_camera_close(handle_); }
 
   private:
+    std::shared_ptr<Derainer::Message> message_;
     drs_camera *handle_ = nullptr;
 };
 
