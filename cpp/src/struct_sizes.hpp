@@ -1,5 +1,6 @@
-// The sizes of the public structs in their first version, which a program may still have. A struct that
-// grows keeps its number here, and its new fields are looked at only where struct_size covers them.
+// The sizes of the public structs in their first version, which a program may still have. A struct
+// that grows keeps its number here, and its new fields are looked at only where struct_size covers
+// them.
 #ifndef DRSFORMER_STRUCT_SIZES_HPP
 #define DRSFORMER_STRUCT_SIZES_HPP
 

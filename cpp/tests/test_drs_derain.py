@@ -397,6 +397,17 @@ class Refusals(InFolder):
             self.assertIn(says, line)
         self.assertFalse(out.exists())
 
+    def test_output_that_cannot_be_written(self):
+        path = self.file("a.png", png(samples(8, 8, 3), RGB))
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run(
+                [COMMAND, MODEL, path, "-o", self.folder / "b.png", *RUNNING],
+                stdout=full,
+                stderr=subprocess.PIPE,
+            )
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"the standard output could not be written", result.stderr)
+
     def test_other_formats(self):
         self.refused_files(
             [

@@ -41,10 +41,16 @@ int report(int code, const char *sentence) {
     return code;
 }
 
+// Whether everything that was printed has been taken.
+int with_output_kept(int code) {
+    const bool kept = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+    return kept || code != 0 ? code : report(failed, "the standard output could not be written");
+}
+
 int run_and_report(const std::vector<std::string> &arguments) {
     Interrupts interrupts;
     try {
-        return run(options_from(arguments), interrupts);
+        return with_output_kept(run(options_from(arguments), interrupts));
     } catch (const UsageError &error) {
         return report(wrong_usage, error.what());
     } catch (const Interrupted &error) {

@@ -1,8 +1,10 @@
 #include "raw_frames.hpp"
 
+#include <limits.h>
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -69,7 +71,10 @@ void write_frame(const Bytes &frame, const Interrupts &interrupts) {
     std::size_t done = 0;
     while (done < frame.size()) {
         wait_for(STDOUT_FILENO, POLLOUT, interrupts);
-        const ssize_t count = write(STDOUT_FILENO, frame.data() + done, frame.size() - done);
+        // no more than fits for sure: a longer write would wait for a slow reader, and not for
+        // Ctrl-C
+        const std::size_t piece = std::min<std::size_t>(frame.size() - done, PIPE_BUF);
+        const ssize_t count = write(STDOUT_FILENO, frame.data() + done, piece);
         if (count < 0 && errno == EPIPE) {
             throw OutputClosed();
         }
