@@ -32,11 +32,11 @@ cpp-test: $(VENV)/dev
 check: $(VENV)/dev
 	$(BIN)/python tools/link_tree.py build/link_tree
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
-	$(BIN)/clang-format --dry-run --Werror $(CPP)
+	@$(BIN)/clang-format --dry-run --Werror $(CPP)
 
 format: $(VENV)/dev
 	$(BIN)/ruff format . && $(BIN)/ruff check --fix .
-	$(BIN)/clang-format -i $(CPP)
+	@$(BIN)/clang-format -i $(CPP)
 
 # what is installed is remembered by an empty file; made again when the requirements change
 $(VENV)/export: pyproject.toml constraints.txt

@@ -8,6 +8,7 @@
 #ifndef DRSFORMER_TESTS_CHECK_HPP
 #define DRSFORMER_TESTS_CHECK_HPP
 
+#include <atomic>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -17,8 +18,8 @@
 namespace drsformer {
 
 struct Checks {
-    int made = 0;
-    int failed = 0;
+    std::atomic<int> made{0};  // tests check from several threads
+    std::atomic<int> failed{0};
 };
 
 inline Checks &checks() {
@@ -58,7 +59,7 @@ void check_fails(const Work &work, drs_status status, const std::string &part, c
 
 // Says how many checks were made; returns 1 if one of them failed, or none was made.
 inline int checks_result() {
-    std::printf("%d checks, %d failed\n", checks().made, checks().failed);
+    std::printf("%d checks, %d failed\n", checks().made.load(), checks().failed.load());
     return checks().failed == 0 && checks().made > 0 ? 0 : 1;
 }
 
