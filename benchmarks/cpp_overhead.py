@@ -50,7 +50,7 @@ def main(
         str(libraries / "libdrsformer.so"),
         str(model),
         threads=threads,
-        library=str(onnxruntime).encode(),
+        onnxruntime_library=str(onnxruntime).encode(),
     )
     rows = []
     with Derainer(model, threads=threads, tile="whole") as in_python:

@@ -36,8 +36,8 @@ def struct(name, fields):
 Error = struct("drs_error", "status:i message:1024")
 Options = struct(
     "drs_options",
-    "threads:i provider:s precision:s device:i tile:i overlap:i blend:i modules:s library:s "
-    "cache:s on_message:p user:p",
+    "threads:i provider:s precision:s device:i tile:i overlap:i blend:i modules:s "
+    "onnxruntime_library:s cache:s on_message:p user:p",
 )
 Image = struct(
     "drs_image",
@@ -61,8 +61,8 @@ class Derainer:
     """An opened model."""
 
     def __init__(self, drsformer, model, **options):
-        self.library = c.CDLL(drsformer)
-        version = self.library.drs_abi_version()
+        self.functions = c.CDLL(drsformer)
+        version = self.functions.drs_abi_version()
         if version != ABI_VERSION:
             raise RuntimeError(f"{drsformer} has ABI version {version}; expected {ABI_VERSION}")
         self.handle, chosen = c.c_void_p(), Options(**options)
@@ -70,7 +70,7 @@ class Derainer:
 
     def call(self, function, *arguments):
         error = Error()
-        if getattr(self.library, function)(*arguments, c.byref(error)):
+        if getattr(self.functions, function)(*arguments, c.byref(error)):
             raise RuntimeError(error.message.decode())
 
     def derain(self, rainy):
@@ -82,7 +82,7 @@ class Derainer:
         return clean
 
     def close(self):
-        self.library.drs_close(self.handle)
+        self.functions.drs_close(self.handle)
 
 
 def layout():

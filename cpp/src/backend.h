@@ -24,10 +24,10 @@ enum { DRS_FLOAT32 = 1, DRS_FLOAT16 = 2, DRS_UINT8 = 3, DRS_OTHER_TYPE = 0 };
 
 /* How a model is run; the strings live as long as `open` lasts. */
 typedef struct drs_backend_settings {
-    const char *path;     /* of the model; the library has checked that it can be read */
-    const char *provider; /* the user's name of it: "cpu", "cuda", "openvino", ... */
-    const char *library;  /* path of the backend's own library, or NULL */
-    const char *cache;    /* folder, or NULL */
+    const char *path;                /* of the model; the library has checked that it can be read */
+    const char *provider;            /* the user's name of it: "cpu", "cuda", "openvino", ... */
+    const char *onnxruntime_library; /* path of ONNX Runtime, for that backend; or NULL */
+    const char *cache;               /* folder, or NULL */
     const char *manifest; /* of an engine: the text of its manifest, checked; else NULL */
     int32_t threads;      /* 0 for one per core */
     int32_t device;       /* CUDA ordinal; 0 on what does not run on CUDA */

@@ -100,7 +100,7 @@ Model::Model(const std::string &path, const Settings &settings) : path_(path) {
     const std::string absolute = std::filesystem::absolute(path_).string();
     given.path = absolute.c_str();
     given.provider = provider_.c_str();
-    given.library = or_null(settings.library);
+    given.onnxruntime_library = or_null(settings.onnxruntime_library);
     given.cache = or_null(settings.cache);
     given.manifest = or_null(choice.manifest);
     given.threads = settings.threads;

@@ -65,7 +65,7 @@ Settings settings_of(const drs_options *options) {
     settings.overlap = options->overlap == 0 ? 32 : std::max(options->overlap, 0);
     settings.blend = options->blend == DRS_BLEND_FEATHER ? Blend::feather : Blend::uniform;
     settings.modules = text(options->modules);
-    settings.library = text(options->library);
+    settings.onnxruntime_library = text(options->onnxruntime_library);
     settings.cache = text(options->cache);
     settings.on_message = options->on_message;
     settings.user = options->user;

@@ -17,9 +17,9 @@ struct Settings {
     int32_t tile = DRS_TILE_AUTO;
     int32_t overlap = 32;
     Blend blend = Blend::uniform;
-    std::string modules;  // "" for the usual places
-    std::string library;  // "" for none
-    std::string cache;    // "" for none
+    std::string modules;              // "" for the usual places
+    std::string onnxruntime_library;  // "" for none
+    std::string cache;                // "" for none
     void (*on_message)(void *, const char *) = nullptr;
     void *user = nullptr;
 

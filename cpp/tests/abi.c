@@ -27,7 +27,7 @@ static void print_options(void) {
     PLACE(drs_options, overlap);
     PLACE(drs_options, blend);
     PLACE(drs_options, modules);
-    PLACE(drs_options, library);
+    PLACE(drs_options, onnxruntime_library);
     PLACE(drs_options, cache);
     PLACE(drs_options, on_message);
     PLACE(drs_options, user);

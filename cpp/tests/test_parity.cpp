@@ -127,7 +127,7 @@ Derainer opened(const Arguments &arguments, const json &group, int32_t threads) 
     options.overlap = group["overlap"] == 0 ? -1 : group["overlap"].get<int32_t>();
     options.blend = group["blend"] == "feather" ? DRS_BLEND_FEATHER : DRS_BLEND_UNIFORM;
     if (provider == "cpu" && !arguments.ort_library.empty()) {
-        options.library = arguments.ort_library.c_str();
+        options.onnxruntime_library = arguments.ort_library.c_str();
     }
     drs_derainer *derainer = nullptr;
     drs_error error = DRS_ERROR_INIT;

@@ -18,7 +18,7 @@ drsformer::Options library_options(const Options &given) {
     options.overlap = given.overlap;
     options.blend = given.blend;
     options.modules = given.modules;
-    options.library = given.library;
+    options.onnxruntime_library = given.onnxruntime_library;
     options.cache = given.cache;
     options.on_message = [](const std::string &sentence) {
         std::fprintf(stderr, "note: %s\n", sentence.c_str());

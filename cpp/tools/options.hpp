@@ -34,7 +34,7 @@ struct Options {
     std::string provider;  // here and below: empty for the library's default
     std::string precision;
     std::string modules;
-    std::string library;
+    std::string onnxruntime_library;
     std::string cache;
 
     bool timings = false;

@@ -20,7 +20,8 @@ constexpr std::uint32_t least_version = 20;
 constexpr std::array system_names = {"libonnxruntime.so.1", "libonnxruntime.so"};
 constexpr auto advice =
     "install ONNX Runtime 1.20 or newer (Debian's package libonnxruntime, or the Python wheel "
-    "onnxruntime, which holds the library), or give its path (options.library, drs-derain "
+    "onnxruntime, which holds the library), or give its path (options.onnxruntime_library, "
+    "drs-derain "
     "--library)";
 
 DynamicLibrary load_from_path(const std::string &path) {

@@ -19,7 +19,8 @@ constexpr std::int64_t most_fixed_pixels = std::int64_t{1024} * 1024;
 constexpr std::int32_t samples[2][2] = {{192, 256}, {256, 256}};
 
 Source source_of(const drs_backend_settings &settings) {
-    const auto &library = Library::get(settings.library == nullptr ? "" : settings.library);
+    const auto &library =
+        Library::get(settings.onnxruntime_library == nullptr ? "" : settings.onnxruntime_library);
     const auto &provider = find_provider(library, settings.provider);
     return {library, provider, settings.path, settings.threads, settings.device};
 }
@@ -39,7 +40,7 @@ Model::Model(const drs_backend_settings &settings)
     : source_(source_of(settings)),
       state_(backend::file_state(source_.path)),
       general_(open_general()),
-      description_(describe(source_.library, general_.get())),
+      description_(describe(source_.ort, general_.get())),
       input_name_(description_.info.input.name),
       output_name_(description_.info.output.name) {
     if (source_.provider.on_cpu) {
@@ -65,7 +66,7 @@ PreparedShape &Model::prepare(const backend::Shape &shape, bool as_large) {
 
 void Model::run() {
     if (ready_ == nullptr) throw Failure(DRS_INTERNAL_ERROR, "no input shape is prepared");
-    const auto &library = source_.library;
+    const auto &library = source_.ort;
     auto *const session = general_ ? general_.get() : ready_->session.get();
     const auto *const input_name = input_name_.c_str();
     const auto *const output_name = output_name_.c_str();
@@ -88,7 +89,7 @@ Session Model::open_general() const {
 }
 
 std::unique_ptr<PreparedShape> Model::make(const backend::ShapeKey &key) const {
-    const auto &library = source_.library;
+    const auto &library = source_.ort;
     const auto &info = description_.info;
     auto session = general_ ? Session(nullptr, library.api().ReleaseSession) : open_for(key);
     return std::make_unique<PreparedShape>(
@@ -100,7 +101,7 @@ Session Model::open_for(const backend::ShapeKey &key) const {
     if (backend::file_state(source_.path) != state_) {
         throw Failure(DRS_MODEL_ERROR, "it has changed since it was opened; open it again");
     }
-    const auto &library = source_.library;
+    const auto &library = source_.ort;
     const auto options = make_options(source_, true);
     for (std::size_t axis = 0; axis < key.shape.size() && !key.as_large; ++axis) {
         const auto &name = description_.axes[axis];

@@ -40,7 +40,7 @@ Failure failure_of(const Source &source, const OrtError &error) {
 }  // namespace
 
 SessionOptions make_options(const Source &source, bool optimised) {
-    const auto &library = source.library;
+    const auto &library = source.ort;
     const auto &api = library.api();
     OrtSessionOptions *made = nullptr;
     library.check(api.CreateSessionOptions(&made));
@@ -58,7 +58,7 @@ SessionOptions make_options(const Source &source, bool optimised) {
 }
 
 Session open_session(const Source &source, OrtSessionOptions *options) {
-    const auto &library = source.library;
+    const auto &library = source.ort;
     const auto &api = library.api();
     try {
         append_provider(library, source.provider, source.device, options);

@@ -15,7 +15,7 @@ using SessionOptions = Owned<OrtSessionOptions>;
 
 // What all sessions of a model share.
 struct Source {
-    const Library &library;
+    const Library &ort;
     const Provider &provider;
     std::string path;      // of the ONNX file
     std::int32_t threads;  // 0 for one per core

@@ -37,14 +37,15 @@ struct Given {
     std::string module;
     std::string model;
     std::string provider;
-    std::string library;
+    std::string onnxruntime_library;
 };
 
 drs_backend_settings settings_of(const Given &given) {
     drs_backend_settings settings = {};
     settings.path = given.model.c_str();
     settings.provider = given.provider.c_str();
-    settings.library = given.library.empty() ? nullptr : given.library.c_str();
+    settings.onnxruntime_library =
+        given.onnxruntime_library.empty() ? nullptr : given.onnxruntime_library.c_str();
     settings.threads = 1;
     return settings;
 }
@@ -182,12 +183,12 @@ void check_refusals(const drs_backend &backend, const Given &given) {
     std::ofstream(garbage.model) << "this is no model";
     check_refused(backend, garbage, DRS_MODEL_ERROR, "a file that is no model");
     std::remove(garbage.model.c_str());
-    if (given.library.empty()) return;
+    if (given.onnxruntime_library.empty()) return;
     auto missing = given;
-    missing.library = "/no/such/folder/library.so";
+    missing.onnxruntime_library = "/no/such/folder/library.so";
     check_refused(backend, missing, DRS_PROVIDER_ERROR, "a library that is missing");
     auto wrong = given;
-    wrong.library = given.module;
+    wrong.onnxruntime_library = given.module;
     check_refused(backend, wrong, DRS_PROVIDER_ERROR, "a library that is another one");
     auto unknown = given;
     unknown.provider = "abacus";

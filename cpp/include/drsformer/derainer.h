@@ -101,12 +101,12 @@ typedef struct drs_options {
                         tiles; or DRS_TILE_WHOLE: whole images, whatever they take */
     int32_t overlap; /* pixels that neighbouring tiles share, below `tile`; 0 for 32, -1 for none */
     int32_t blend;   /* DRS_BLEND_... */
-    const char *modules; /* folder of the backend modules; NULL for the variable
-                            DRSFORMER_MODULES, else the library's own folder, else "drsformer"
-                            beside it */
-    const char *library; /* path of ONNX Runtime's library, libonnxruntime.so.1; NULL to let the
-                            system find it. The other backends are linked to theirs */
-    const char *cache;   /* folder for what OpenVINO compiles, made if missing; NULL for none */
+    const char *modules;             /* folder of the backend modules; NULL for the variable
+                                        DRSFORMER_MODULES, else the library's own folder, else "drsformer"
+                                        beside it */
+    const char *onnxruntime_library; /* path of ONNX Runtime's library, libonnxruntime.so.1; NULL to
+                            let the system find it. The other backends are linked to theirs */
+    const char *cache; /* folder for what OpenVINO compiles, made if missing; NULL for none */
     /* Told once what a user should know, such as that images are cut into tiles; may be NULL. It is
        called from the thread of the call, or of the camera, and must be callable until the
        derainer and its cameras are closed and no call is under way. */

@@ -94,7 +94,7 @@ struct Options {
     int32_t overlap = 32;
     Blend blend = Blend::uniform;
     std::string modules = {};
-    std::string library = {};
+    std::string onnxruntime_library = {};
     std::string cache = {};
     std::function<void(const std::string &)> on_message = {};  // must not throw
 };
@@ -154,7 +154,7 @@ class Derainer {
                                    options.overlap == 0 ? -1 : options.overlap,
                                    static_cast<int32_t>(options.blend),
                                    or_null(options.modules),
-                                   or_null(options.library),
+                                   or_null(options.onnxruntime_library),
                                    or_null(options.cache),
                                    message_ ? &Derainer::tell : nullptr,
                                    message_.get()};
